@@ -1,0 +1,29 @@
+"""A tool call, and what the judge said of it."""
+
+from typing import Any, Literal
+
+from andon.records.base import Record
+
+Role = Literal["planner", "executor", "reviewer"]
+
+
+class ToolCall(Record):
+    """One call of a curated tool, before it is judged."""
+
+    tool: str
+    """Its name as listed."""
+    arguments: dict[str, Any]
+    """As given by the client."""
+    role: Role
+    """Comes from the connection, never from the client's words."""
+
+
+class Decision(Record):
+    """The judge's answer."""
+
+    verdict: Literal["allow", "refuse"]
+    """Asking a person comes with approvals; until then what would need one is refused."""
+    rule: str
+    """Name of the rule that decided."""
+    reason: str
+    """For the model and the log: what is wrong and what to do instead."""

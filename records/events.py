@@ -1,0 +1,32 @@
+"""The one append-only stream of a run; every view (audit.jsonl, progress, JSON events) is made from it."""
+
+from typing import Any, Literal, Protocol
+
+from andon.records.base import Record
+
+EventKind = Literal[
+    "run.started", "run.ended", "step.started", "step.ended", "phase", "warning",
+    "agent.started", "model.answered", "tool.called", "tool.refused", "handoff", "handoff.refused", "check.ended",
+    "tree.taken",
+]  # fmt: skip
+
+
+class RunEvent(Record):
+    """One thing that happened."""
+
+    seq: int
+    """From 1, without gaps."""
+    at: str
+    """UTC, ISO 8601 with milliseconds."""
+    kind: EventKind
+    """What happened."""
+    data: dict[str, Any]
+    """Its facts; JSON values only."""
+
+
+class Events(Protocol):
+    """Where rooms report what happens. Handed down from the line."""
+
+    def emit(self, kind: EventKind, **data: Any) -> None:
+        """Append one event."""
+        ...

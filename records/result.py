@@ -1,0 +1,78 @@
+"""What a run says when it ends: `result.json`, which is also what `--json` prints."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from andon.records.base import Record
+from andon.records.checks import Comparison
+from andon.records.stops import StopCode, TaskStatus
+
+
+class Usage(Record):
+    """What the models were asked, as the provider counted it."""
+
+    requests: int = 0
+    """Model requests answered."""
+    input_tokens: int = 0
+    """Tokens sent."""
+    output_tokens: int = 0
+    """Tokens received."""
+
+
+class FileStat(Record):
+    """One changed file."""
+
+    path: str
+    """Relative to the repository; undecodable bytes shown as \\xNN."""
+    added: int | None
+    """Lines added; None for binary files."""
+    removed: int | None
+    """Lines removed; None for binary files."""
+
+
+class RunResult(Record):
+    """One run, ended."""
+
+    schema_version: Literal[1] = 1
+    """Version of this document."""
+    run_id: str
+    """Unique for every run."""
+    task_id: str
+    """The task."""
+    title: str
+    """Its title."""
+    status: TaskStatus
+    """Where the task stands now."""
+    stop_code: StopCode
+    """Why the run ended."""
+    exit_code: int
+    """What the process returns; DESIGN §5."""
+    message: str
+    """What happened, in a sentence or two."""
+    remedy: str
+    """What to do next."""
+    base_commit: str
+    """Where the run started."""
+    branch: str | None = None
+    """The delivered branch, if one was made."""
+    head_commit: str | None = None
+    """Its tip: change and papers."""
+    tree: str | None = None
+    """The changed tree, kept also when nothing was delivered."""
+    files: list[FileStat] = Field(default_factory=list)
+    """What changed."""
+    checks: Comparison | None = None
+    """What the checks showed."""
+    review_rounds: int = 0
+    """Reviews that were held."""
+    sandbox: str = ""
+    """The tier the run used: `bubblewrap`, …"""
+    answered_by: str = ""
+    """Who answered as the model: a provider and model, or a cassette's label."""
+    usage: Usage = Field(default_factory=Usage)
+    """Model requests and tokens."""
+    warnings: list[str] = Field(default_factory=list)
+    """What a person should know although the run went on."""
+    run_folder: str = ""
+    """Where the papers lie, relative to the repository."""

@@ -1,0 +1,44 @@
+"""The reviewer's verdict."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from andon.records.base import Record
+
+
+class CriterionVerdict(Record):
+    """One acceptance criterion, judged."""
+
+    number: int = Field(ge=1)
+    """Its number in the plan, from 1."""
+    status: Literal["met", "not met", "not shown"]
+    """`not shown` where neither diff nor checks prove it."""
+    evidence: str = Field(min_length=1)
+    """The test, file and line, or check that shows it; or what is missing."""
+
+
+class Finding(Record):
+    """One thing the reviewer holds against the change."""
+
+    severity: Literal["must-fix", "note"]
+    """Only `must-fix` sends work back."""
+    path: str
+    """The file it is about, or an empty string."""
+    line: int = Field(ge=0)
+    """The line in that file, or 0."""
+    problem: str = Field(min_length=1)
+    """What is wrong and what would be right."""
+
+
+class Review(Record):
+    """The paper a review ends with (`review.md` is made from it)."""
+
+    verdict: Literal["pass", "changes", "fail"]
+    """`pass` and `fail` end the run; `changes` hands back to the executor."""
+    summary: str = Field(min_length=1)
+    """The reason in one or two sentences."""
+    criteria: list[CriterionVerdict]
+    """Each criterion of the plan exactly once."""
+    findings: list[Finding]
+    """May be empty for a pass."""

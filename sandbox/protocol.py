@@ -1,0 +1,102 @@
+"""The boundary, as other rooms see it. Two tiers implement it: bubblewrap now, Docker next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+WORKSPACE = "/work"
+"""Where the project lies inside every sandbox, on every tier, so that nothing a model sees depends on the host."""
+
+REGULAR, EXECUTABLE, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
+"""Git modes of what a tree may hold."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command inside the sandbox ended. A dead sandbox is never one of these: it raises `SandboxLost`."""
+
+    exit_code: int
+    """128 + signal where a signal ended it; 124 when `timed_out`."""
+    output: bytes
+    """stdout and stderr as they came, at most `output_cap` bytes: the first and the last part of it."""
+    dropped: int
+    """Bytes left out between the two parts; 0 if `output` is everything."""
+    timed_out: bool
+    """True if the time limit ended it. Every process of the command is gone by then."""
+    seconds: float
+    """Wall time."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in the workspace, as it lies there."""
+
+    path: bytes
+    """Relative to the workspace, `/` between parts."""
+    mode: str
+    """REGULAR, EXECUTABLE, LINK, or `other` (directories are not entries; FIFOs, sockets and devices are `other`)."""
+    content: bytes
+    """File content, or the link's target; empty for `other`."""
+
+
+class Sandbox(Protocol):
+    """One workspace in isolation: no network, no host files but the toolchain, no capabilities.
+
+    Paths given to `read`, `write` and `resolve` are absolute inside, or relative to WORKSPACE; they are opened inside,
+    so a link an agent made can lead nowhere but into the sandbox.
+
+    Raises:
+        RunError: with `sandbox-lost` from every method once the sandbox is dead.
+    """
+
+    tier: str
+    """`bubblewrap` or `docker`."""
+    notes: tuple[str, ...]
+    """What this tier does not promise here, for people: `foreign toolchain`, …"""
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str = ".",
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        time_limit: float = 120.0,
+        output_cap: int = 200_000,
+    ) -> Finished:
+        """Run one command to its end; when this returns, no process of it is alive.
+
+        A program that does not exist ends with exit code 127 and a line saying so.
+        """
+        ...
+
+    async def resolve(self, path: str) -> str:
+        """Return the absolute path inside that `path` ends at after every link, existing or not."""
+        ...
+
+    async def read(self, path: str, *, limit: int) -> bytes:
+        """Return the first `limit` bytes of a regular file.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+            IsADirectoryError: a directory is there.
+            OSError: something else that is no regular file is there.
+        """
+        ...
+
+    async def write(self, path: str, content: bytes) -> None:
+        """Put `content` at `path`, making parent directories; an existing file keeps its executable bit.
+
+        Raises:
+            IsADirectoryError: a directory is there.
+            OSError: it cannot be written.
+        """
+        ...
+
+    async def entries(self) -> list[Entry]:
+        """Return everything in the workspace except its own top-level `.git`, sorted by path."""
+        ...
+
+    async def close(self) -> None:
+        """End every process and remove the workspace. Closing twice is fine."""
+        ...
