@@ -29,6 +29,8 @@ class CheckRecord(Record):
     """How finely `tests` tells results apart."""
     tests: dict[str, TestOutcome] = Field(default_factory=dict)
     """Result by test id, sorted; empty at granularity `exit-code`."""
+    flaky: list[str] = Field(default_factory=list)
+    """Ids whose second run on the same tree ended differently; a red run is always made twice."""
     excerpt: str = ""
     """The end of the output, cleaned, for people."""
     seconds: float = 0.0
@@ -40,7 +42,7 @@ class CheckRecord(Record):
 class Comparison(Record):
     """What the checks at base and head show together: a row of the table of DESIGN §5."""
 
-    outcome: Literal["green", "red-as-before", "red-new", "changed-tests", "none"]
+    outcome: Literal["green", "red-as-before", "red-new", "changed-tests", "none", "flaky"]
     """The row."""
     newly_failing: list[str] = Field(default_factory=list)
     """Passed at the base, fails at the head (or is new and fails)."""
@@ -54,6 +56,10 @@ class Comparison(Record):
     """New tests that pass at the head and fail when put on the base: they show the change."""
     gone: list[str] = Field(default_factory=list)
     """Passed at the base and no longer there."""
+    edited: list[str] = Field(default_factory=list)
+    """Pass at the head only because the test was edited: the base's version of them fails on the head's code."""
+    flaky: list[str] = Field(default_factory=list)
+    """Differ on a second run at the same tree."""
     reason: str = ""
     """The row in words, for people and for the reviewer."""
 

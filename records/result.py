@@ -76,3 +76,16 @@ class RunResult(Record):
     """What a person should know although the run went on."""
     run_folder: str = ""
     """Where the papers lie, relative to the repository."""
+
+
+class Refusal(Record):
+    """What `--json` prints where no run could begin; the fields it shares with RunResult mean the same."""
+
+    schema_version: Literal[1] = 1
+    """Version of this document."""
+    stop_code: StopCode = StopCode.USAGE
+    """Always `usage`."""
+    exit_code: Literal[2] = 2
+    """What the process returns."""
+    message: str
+    """What is wrong, where, and what to do next."""

@@ -6,9 +6,7 @@ The exit codes are those of DESIGN §5; `andon run --help` prints the same table
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-TaskStatus = Literal[
-    "pending", "running", "waiting-approval", "ready-for-pr", "delivered", "failed-review", "stopped"
-]
+TaskStatus = Literal["pending", "running", "waiting-approval", "ready-for-pr", "delivered", "failed-review", "stopped"]
 
 
 class StopCode(StrEnum):
@@ -18,6 +16,7 @@ class StopCode(StrEnum):
     USAGE = "usage"
     CHANGED_TESTS = "changed-tests"
     NO_EVIDENCE = "no-evidence"
+    FLAKY = "flaky"
     FAILED_REVIEW = "failed-review"
     ROUNDS_SPENT = "rounds-spent"
     CHECKS_FAILED = "checks-failed"
@@ -51,9 +50,14 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.NO_EVIDENCE: Meaning(
         "waiting-approval", 10, "No test or no static check could run: read the diff, or name the checks in andon.toml."
     ),
+    StopCode.FLAKY: Meaning(
+        "waiting-approval", 10, "A test differs from run to run on the same tree: make it steady, or decide yourself."
+    ),
     StopCode.FAILED_REVIEW: Meaning("failed-review", 20, "Read review.md; narrow the task or answer its findings."),
     StopCode.ROUNDS_SPENT: Meaning(
-        "failed-review", 20, "The review rounds are spent: read review.md, narrow the task or raise limits.review_rounds."
+        "failed-review",
+        20,
+        "The review rounds are spent: read review.md, narrow the task or raise limits.review_rounds.",
     ),
     StopCode.CHECKS_FAILED: Meaning(
         "failed-review", 21, "A test that passed at the base fails at the head: read test-result.json."
@@ -66,7 +70,9 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.NO_SANDBOX: Meaning("stopped", 50, "Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap)."),
     StopCode.SANDBOX_LOST: Meaning("stopped", 50, "The sandbox died; the last tree is kept. Run the task again."),
     StopCode.NO_TOOLCHAIN: Meaning(
-        "stopped", 50, "A program the checks need is missing in the sandbox: set sandbox.toolchain, or run `make setup`."
+        "stopped",
+        50,
+        "A program the checks need is missing in the sandbox: set ANDON_TOOLCHAIN, or [checks] in factory/andon.toml.",
     ),
     StopCode.MODEL_MISBEHAVED: Meaning("stopped", 60, "The model did not keep to its steps; try another model."),
     StopCode.PROVIDER_FAILED: Meaning("stopped", 60, "The model provider failed; try again later."),

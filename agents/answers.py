@@ -1,0 +1,89 @@
+"""A model's answer as a plain value: what the engine stores, and what a replay is built from."""
+
+from typing import Any, Self
+
+from agents import ModelResponse
+from agents.usage import Usage as SdkUsage
+from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseReasoningItem
+from pydantic import TypeAdapter
+
+from andon.records.base import Record
+from andon.records.result import Usage
+
+# Every tool of ours is a function, so no other kind of item can be asked for.
+_ITEMS: dict[str, type[ResponseOutputMessage | ResponseFunctionToolCall | ResponseReasoningItem]] = {
+    "message": ResponseOutputMessage,
+    "function_call": ResponseFunctionToolCall,
+    "reasoning": ResponseReasoningItem,
+}
+_USAGE = TypeAdapter(SdkUsage)
+
+
+class IncompleteAnswer(Exception):
+    """An answer that must not be acted on: cut off, or holding an item nobody asked for."""
+
+
+class ModelAnswer(Record):
+    """One answer of a model."""
+
+    output: list[dict[str, Any]]
+    """Its items as on the wire of OpenAI Responses; fields the provider added are kept."""
+    usage: dict[str, Any]
+    """What it cost, in the SDK's shape."""
+    response_id: str | None
+    """The provider's id of it."""
+    request_id: str | None
+    """The transport's id of it."""
+
+    @classmethod
+    def of(cls, response: ModelResponse) -> Self:
+        """Return the value of `response`.
+
+        Raises:
+            IncompleteAnswer: an item is unfinished, malformed, or of a kind that no tool of ours leads to.
+        """
+        items = [_plain(item) for item in response.output]
+        for item in items:
+            _check(item)
+        return cls(
+            output=items,
+            usage=_USAGE.dump_python(response.usage, mode="json"),
+            response_id=response.response_id,
+            request_id=response.request_id,
+        )
+
+    def to_response(self) -> ModelResponse:
+        """Return the answer as the SDK's runner takes it, as leniently typed as the provider's client does."""
+        return ModelResponse(
+            output=[_ITEMS[item["type"]].construct(**item) for item in self.output],
+            usage=_USAGE.validate_python(self.usage),
+            response_id=self.response_id,
+            request_id=self.request_id,
+        )
+
+    def tools(self) -> list[str]:
+        """Return the names of the tools it calls, in order."""
+        return [item["name"] for item in self.output if item["type"] == "function_call"]
+
+    def counted(self) -> Usage:
+        """Return its cost as the factory counts it: one request, the tokens the provider named."""
+        return Usage(requests=1, input_tokens=self.usage["input_tokens"], output_tokens=self.usage["output_tokens"])
+
+
+def _check(item: dict[str, Any]) -> None:
+    kind = item.get("type")
+    if kind not in _ITEMS:
+        raise IncompleteAnswer(f"it holds an item of the type {kind!r}")
+    if item.get("status") not in (None, "completed"):
+        raise IncompleteAnswer(f"a {kind} in it is {item['status']}")
+    if kind == "function_call":
+        for field in ("name", "call_id", "arguments"):
+            if not isinstance(item.get(field), str):
+                raise IncompleteAnswer(f"a function_call in it has no {field}")
+
+
+def _plain(item: Any) -> dict[str, Any]:
+    if isinstance(item, dict):
+        return dict(item)
+    plain: dict[str, Any] = item.model_dump(mode="json", exclude_unset=True)
+    return plain

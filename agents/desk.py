@@ -1,0 +1,119 @@
+"""The desk: where the payloads of the roles change hands, and the line does its part in between."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from andon.agents.handoffs import Repairable
+from andon.agents.models import StepModel
+from andon.agents.verdict import FINISH, HAND_BACK, check_changes, check_final
+from andon.records.calls import Role
+from andon.records.errors import RunError
+from andon.records.events import Events
+from andon.records.plan import ChangeReport, PlanPayload
+from andon.records.review import Review
+from andon.records.stops import StopCode
+
+TO_EXECUTOR = "transfer_to_executor"
+TO_REVIEWER = "transfer_to_reviewer"
+ENDINGS: dict[Role, tuple[str, ...]] = {
+    "planner": (TO_EXECUTOR,),
+    "executor": (TO_REVIEWER,),
+    "reviewer": (HAND_BACK, FINISH),
+}
+"""The calls a role may end its work with."""
+REFUSALS = 3
+"""So many refusals of the same ending, with none accepted between, end the run."""
+
+
+class LaneSteps(Protocol):
+    """What the line does between the roles.
+
+    Each may raise `Repairable`, which goes back to the role that called, or RunError, which ends the run.
+    """
+
+    async def plan_ready(self, plan: PlanPayload) -> str:
+        """Keep the plan; return the executor's packet."""
+        ...
+
+    async def change_ready(self, report: ChangeReport) -> str:
+        """Take the tree and run the checks; return the reviewer's packet."""
+        ...
+
+    async def changes_wanted(self, review: Review) -> str:
+        """Keep the review with the verdict `changes`; return the executor's repair packet."""
+        ...
+
+    async def review_finished(self, review: Review) -> None:
+        """Keep the review with the verdict `pass` or `fail`."""
+        ...
+
+
+class Desk:
+    """Where payloads change hands: passes them to the line, counts refusals, and keeps the final review."""
+
+    def __init__(self, steps: LaneSteps, models: Mapping[Role, StepModel], events: Events) -> None:
+        self.models = models
+        self.review: Review | None = None
+        self.nudged = False
+        self._steps = steps
+        self._events = events
+        self._refusals: dict[str, int] = {}
+
+    async def plan(self, plan: PlanPayload) -> str:
+        """Pass on the plan; return the executor's packet."""
+        packet = await self._steps.plan_ready(plan)
+        self._moved("planner", "executor", TO_EXECUTOR)
+        return packet
+
+    async def change(self, report: ChangeReport) -> str:
+        """Pass on the report; return the reviewer's packet."""
+        packet = await self._steps.change_ready(report)
+        self._moved("executor", "reviewer", TO_REVIEWER)
+        return packet
+
+    async def changes(self, review: Review) -> str:
+        """Pass on a review that sends work back; return the executor's packet."""
+        self._one_ending()
+        check_changes(review)
+        packet = await self._steps.changes_wanted(review)
+        self._moved("reviewer", "executor", HAND_BACK)
+        return packet
+
+    async def final(self, review: Review) -> str:
+        """Pass on a review that ends the run, and keep it."""
+        self._one_ending()
+        check_final(review)
+        await self._steps.review_finished(review)
+        self.review = review
+        return "The review is accepted."
+
+    def refused(self, role: Role, tool: str, problem: str) -> None:
+        """Count a refused ending.
+
+        Raises:
+            RunError: `model-misbehaved` at the third in a row.
+        """
+        self._events.emit("handoff.refused", role=role, tool=tool, reason=problem)
+        self._refusals[tool] = self._refusals.get(tool, 0) + 1
+        if self._refusals[tool] >= REFUSALS:
+            raise RunError(
+                StopCode.MODEL_MISBEHAVED, f"The {role}'s call of {tool} was refused {REFUSALS} times. Last: {problem}"
+            )
+
+    def nudge(self, role: Role) -> None:
+        """Note that `role` was asked once to call a tool."""
+        self.nudged = True
+        tool = ENDINGS[role][0]
+        self._events.emit("handoff.refused", role=role, tool=tool, reason="text where a tool call was due")
+
+    def _moved(self, source: Role, target: Role, tool: str) -> None:
+        self._refusals.clear()
+        self.nudged = False
+        self._events.emit("handoff", source=source, target=target, tool=tool)
+        self._events.emit("agent.started", role=target)
+
+    def _one_ending(self) -> None:
+        answer = self.models["reviewer"].answer
+        called = [tool for tool in (answer.tools() if answer else []) if tool in ENDINGS["reviewer"]]
+        if len(called) > 1:
+            raise Repairable(f"Refused: one answer called {' and '.join(called)}. Call exactly one of them, once.")

@@ -1,0 +1,110 @@
+"""Asking a provider: the one retry layer, and what a person is told when it gives up."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+import httpx2
+import openai
+from agents import Model, ModelBehaviorError, ModelResponse
+from agents.retry import ModelRetryAdviceRequest
+
+from andon.agents.answers import IncompleteAnswer, ModelAnswer
+from andon.records.errors import RunError
+from andon.records.stops import StopCode
+
+ATTEMPTS = 4
+"""How often one answer is asked for."""
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+"""Seconds: the wait after the first failure, doubled each time; a provider that asks for more than the longest wait
+is not waited for."""
+
+# A body cut off politely arrives as broken JSON; the SDK raises ModelBehaviorError for the status `incomplete`.
+_DAMAGED = (json.JSONDecodeError, IncompleteAnswer, ModelBehaviorError, httpx2.HTTPError)
+_FAILURES = (openai.OpenAIError, *_DAMAGED)
+# Keys and tokens are long unbroken words; a message for people loses nothing without them.
+_LONG_WORD = re.compile(r"[\w*-]{24,}")
+
+
+async def complete_answer(model: Model, ask: Callable[[], Awaitable[ModelResponse]]) -> ModelAnswer:
+    """Return one complete answer of `ask`, which calls `model`.
+
+    Failures of the network, HTTP 408, 409, 429 and 5xx, and damaged answers are asked again, `ATTEMPTS` times in all.
+
+    Raises:
+        RunError: `provider-failed` with a sentence for people; or the RunError hidden in a failure, untried again.
+    """
+    attempt = 1
+    while True:
+        try:
+            return ModelAnswer.of(await ask())
+        except _FAILURES as error:
+            if stop := typed_stop(error):
+                raise stop from None
+            wait = _wait(model, error, attempt)
+            if wait is None:
+                raise RunError(StopCode.PROVIDER_FAILED, _sentence(error, attempt)) from error
+        await asyncio.sleep(wait)
+        attempt += 1
+
+
+def typed_stop(error: BaseException) -> RunError | None:
+    """Return the RunError that `error` is or was raised from, for libraries that wrap what they did not expect."""
+    return next((link for link in _chain(error) if isinstance(link, RunError)), None)
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _wait(model: Model, error: Exception, attempt: int) -> float | None:
+    """Return the seconds to wait before asking again, or None where that is of no use."""
+    if attempt >= ATTEMPTS:
+        return None
+    advice = model.get_retry_advice(ModelRetryAdviceRequest(error=error, attempt=attempt, stream=False))
+    suggested = advice.suggested if advice else None
+    if suggested is None:
+        suggested = isinstance(error, _DAMAGED)
+    asked_for = advice.retry_after if advice else None
+    wait = FIRST_WAIT * 2 ** (attempt - 1) if asked_for is None else asked_for
+    return wait if suggested and wait <= LONGEST_WAIT else None
+
+
+def _sentence(error: Exception, attempts: int) -> str:
+    often = f", asked {attempts} times" if attempts > 1 else ""
+    if isinstance(error, openai.APIStatusError):
+        return _status_sentence(error, often)
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
+        return f"The model provider did not answer in time{often}."
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
+        return f"The model provider could not be reached{often}: check the network and OPENAI_BASE_URL."
+    detail = "its body is not whole JSON" if isinstance(error, json.JSONDecodeError) else _clean(str(error)).rstrip(".")
+    return f"The model provider's answer cannot be used{often}: {detail}."
+
+
+def _status_sentence(error: openai.APIStatusError, often: str) -> str:
+    status = error.status_code
+    if status in (401, 403):
+        return f"The model provider refused the key (HTTP {status}): set OPENAI_API_KEY to one that may use this model."
+    said = _said(error)
+    if status == 404:
+        return f"The model provider does not know this model or address (HTTP 404): check both.{said}"
+    if status == 429:
+        return f"The model provider's rate or quota is used up (HTTP 429{often}).{said}"
+    if status >= 500:
+        return f"The model provider failed (HTTP {status}{often}).{said}"
+    return f"The model provider refused the request (HTTP {status}).{said}"
+
+
+def _said(error: openai.APIStatusError) -> str:
+    message = error.body.get("message") if isinstance(error.body, Mapping) else None
+    return f" It said: {_clean(message)}" if isinstance(message, str) and message.strip() else ""
+
+
+def _clean(text: str) -> str:
+    return _LONG_WORD.sub("[…]", " ".join("".join(c if c.isprintable() else " " for c in text).split()))[:200]

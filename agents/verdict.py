@@ -1,0 +1,62 @@
+"""The reviewer's two endings: what a review must hold for each, and the tool that ends the run."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from agents import FunctionTool
+from agents.tool_context import ToolContext
+
+from andon.agents.handoffs import Accepted, Repairable, deliver
+from andon.agents.payloads import payload_schema
+from andon.records.review import Review
+
+FINISH = "finish_review"
+HAND_BACK = "hand_back"
+
+
+def check_changes(review: Review) -> None:
+    """Raise `Repairable` unless `review` sends work back and says what must be fixed."""
+    if review.verdict != "changes":
+        raise Repairable(f"Refused: {HAND_BACK} is for the verdict `changes`. To pass or fail, call {FINISH}.")
+    if not _must_fix(review):
+        raise Repairable(
+            f"Refused: {HAND_BACK} needs at least one finding with severity `must-fix`. If nothing must be fixed, "
+            f"call {FINISH}."
+        )
+
+
+def check_final(review: Review) -> None:
+    """Raise `Repairable` unless `review` passes or fails the change without contradicting itself."""
+    if review.verdict == "changes":
+        raise Repairable(
+            f"Refused: {FINISH} is for the verdicts `pass` and `fail`. To send work back, call {HAND_BACK}."
+        )
+    if review.verdict == "fail":
+        return
+    if _must_fix(review):
+        raise Repairable(
+            f"Refused: a pass cannot hold a `must-fix` finding. Call {HAND_BACK}, or make it a `note` if it can stay."
+        )
+    if unmet := [str(item.number) for item in review.criteria if item.status == "not met"]:
+        raise Repairable(
+            f"Refused: a pass cannot hold a criterion that is `not met` ({', '.join(unmet)}). Call {HAND_BACK}."
+        )
+
+
+def finish_tool(receive: Callable[[Review], Awaitable[str]], refused: Callable[[str], None]) -> FunctionTool:
+    """Return the tool `finish_review`; `receive` and `refused` are those of `deliver`."""
+
+    async def invoke(_: ToolContext[Any], raw: str) -> str:
+        outcome = await deliver(raw, payload=Review, receive=receive, refused=refused)
+        return outcome.text if isinstance(outcome, Accepted) else outcome.problem
+
+    return FunctionTool(
+        name=FINISH,
+        description="End the review with pass or fail.",
+        params_json_schema=payload_schema(Review),
+        on_invoke_tool=invoke,
+    )
+
+
+def _must_fix(review: Review) -> bool:
+    return any(finding.severity == "must-fix" for finding in review.findings)

@@ -1,0 +1,107 @@
+"""What people read while a run goes on, and when it has ended."""
+
+from pathlib import Path
+from typing import TextIO
+
+from andon.delivery.checks_table import checks_table
+from andon.records.checks import TestResult
+from andon.records.events import RunEvent
+from andon.records.result import FileStat, RunResult
+
+_PHASES = {
+    "sandbox": "starting the sandbox",
+    "base-checks": "checking the base commit before anyone touches anything",
+    "agents": "planner, executor and reviewer at work",
+}
+
+
+class Progress:
+    """Prints one line for each event a person cares about."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, event: RunEvent) -> None:
+        """Print the event, if it is worth a line."""
+        line = _line(event)
+        if line is not None:
+            print(line, file=self._out, flush=True)
+
+    __call__ = show
+
+
+def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind)
+    data = event.data
+    match event.kind:
+        case "run.started":
+            return f"run {data['run']}: {data['title']} ({data['task']}), from {data['base'][:12]}"
+        case "warning":
+            return f"  note: {data['text']}"
+        case "phase" if data["name"] == "checked":
+            return f"  checks: {data['outcome']}: {data['reason']}"
+        case "phase" if data["name"] in _PHASES:
+            return f"  {_PHASES[data['name']]} …"
+        case "check.ended":
+            return f"    {data['phase']:<4} {data['outcome']:<9} {data['name']}"
+        case "agent.started":
+            return f"  {data['role']}"
+        case "tool.called":
+            return f"    {data['tool']} {_short(str(data.get('summary', '')))}".rstrip()
+        case "tool.refused":
+            return f"    {data['tool']} refused: {_short(str(data.get('reason', '')))}"
+        case "handoff":
+            return f"  {data['source']} → {data['target']}"
+        case "handoff.refused":
+            return f"    handoff refused: {_short(str(data.get('reason', '')))}"
+        case _:
+            return None
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= 100 else flat[:99] + "…"
+
+
+def print_ending(result: RunResult, root: Path, out: TextIO) -> None:
+    """Print how a run ended: outcome, branch, diff stat, checks, where the papers lie, what to do next."""
+
+    def say(text: str = "") -> None:
+        print(text, file=out)
+
+    say()
+    say(f"{result.stop_code} (exit {result.exit_code}): {result.message}")
+    if result.files:
+        say()
+        for line in stat_lines(result.files):
+            say(f"  {line}")
+    tests = root / result.run_folder / "test-result.json"
+    if tests.exists():
+        shown = TestResult.model_validate_json(tests.read_bytes())
+        say()
+        for line in checks_table(shown.base, shown.head, shown.comparison).splitlines():
+            say(f"  {line}".rstrip())
+    say()
+    for name, value in _facts(result, root):
+        say(f"  {name:<12} {value}")
+    say(f"  {'next':<12} {result.remedy}")
+
+
+def _facts(result: RunResult, root: Path) -> list[tuple[str, str]]:
+    facts = [("branch", result.branch)] if result.branch else []
+    facts += [("tree", result.tree)] if result.tree and not result.branch else []
+    facts += [("sandbox", result.sandbox)] if result.sandbox else []
+    facts.append(("answered by", result.answered_by))
+    facts.append(("run folder", str(root / result.run_folder)))
+    return [(name, value) for name, value in facts if value]
+
+
+def stat_lines(files: list[FileStat]) -> list[str]:
+    """Return a diff stat, a line a file and a last line with the sum."""
+    width = max(len(file.path) for file in files)
+    lines = [
+        f"{file.path:<{width}}  " + ("binary" if file.added is None else f"+{file.added} -{file.removed}")
+        for file in files
+    ]
+    added, removed = sum(file.added or 0 for file in files), sum(file.removed or 0 for file in files)
+    count = "1 file" if len(files) == 1 else f"{len(files)} files"
+    return [*lines, f"{count} changed, +{added} -{removed}"]

@@ -1,0 +1,179 @@
+"""What each ecosystem's files say about tests and static checks: one folder at a time, nothing is run."""
+
+import re
+import shlex
+from collections.abc import Callable
+from typing import NamedTuple
+
+from andon.context.commands import NODE_SYNTAX, PYTHON_SYNTAX
+from andon.context.folder import Folder
+from andon.records.project import Command, Runner
+
+
+class Found(NamedTuple):
+    """What one ecosystem shows in one folder."""
+
+    manifest: str
+    """The file that shows the ecosystem is here."""
+    tests: tuple[Command, ...] = ()
+    """Commands that show behaviour."""
+    static: tuple[Command, ...] = ()
+    """Linters and syntax checks."""
+    notes: tuple[str, ...] = ()
+    """What a person should know."""
+
+
+_PYTHON_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile")
+_TEST_FILE = re.compile(r"(tests?/(.+/)?)?(test_[^/]*|[^/]*_test)\.py")
+_NODE_LOCKS: tuple[tuple[str, Runner], ...] = (
+    ("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("package-lock.json", "npm"), ("npm-shrinkwrap.json", "npm"),
+)  # fmt: skip
+
+
+def python(folder: Folder) -> Found | None:
+    """pytest where anything configures it or a test file lies in the usual place; ruff, else a syntax check."""
+    tested = _pytest_origin(folder)
+    manifest = next((name for name in _PYTHON_MANIFESTS if name in folder.names), None) or tested
+    if manifest is None and not _only_python(folder):
+        return None
+    tests = (_command(folder, "test", "pytest", ("python", "-m", "pytest"), tested),) if tested else ()
+    ruff = _ruff_origin(folder)
+    if ruff:
+        static = _command(folder, "static", "ruff", ("ruff", "check", "."), ruff)
+    else:
+        static = _command(folder, "static", "other", ("python", "-c", PYTHON_SYNTAX), manifest or "*.py")
+    return Found(manifest or "*.py", tests, (static,))
+
+
+def _pytest_origin(folder: Folder) -> str | None:
+    if folder.tool("pytest"):
+        return "pyproject.toml"
+    sections = (("setup.cfg", r"^\[tool:pytest\]"), ("tox.ini", r"^\[pytest\]"))
+    for name in ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini"):
+        if name in folder.names:
+            return name
+    for name, section in sections:
+        if re.search(section, folder.text(name), re.MULTILINE):
+            return name
+    for name in ("conftest.py", "tests/conftest.py", "test/conftest.py"):
+        if name in folder.names:
+            return name
+    return next((path for path in folder.paths if _TEST_FILE.fullmatch(path)), None)
+
+
+def _ruff_origin(folder: Folder) -> str | None:
+    for name in ("ruff.toml", ".ruff.toml"):
+        if name in folder.names:
+            return name
+    return "pyproject.toml" if folder.tool("ruff") else None
+
+
+def _only_python(folder: Folder) -> bool:
+    others = ("package.json", "go.mod", "Cargo.toml")
+    return any(path.endswith(".py") for path in folder.paths) and not any(name in folder.names for name in others)
+
+
+def node(folder: Folder) -> Found | None:
+    """The `test` and `lint` scripts of package.json, by the package manager whose lock file is there."""
+    if "package.json" not in folder.names:
+        return None
+    scripts = folder.package.get("scripts")
+    scripts = scripts if isinstance(scripts, dict) else {}
+    manager, notes = _package_manager(folder)
+    tests = []
+    script = scripts.get("test")
+    # What `npm init` writes when nobody named a test.
+    if isinstance(script, str) and script.strip() and "no test specified" not in script:
+        direct = _node_test(script)
+        if direct:
+            tests.append(_command(folder, "test", "node-test", direct, "package.json"))
+        else:
+            tests.append(_command(folder, "test", manager, (manager, "test"), "package.json"))
+    if isinstance(scripts.get("lint"), str):
+        static = _command(folder, "static", "other", (manager, "run", "lint"), "package.json")
+    else:
+        static = _command(folder, "static", "other", ("node", "-e", NODE_SYNTAX), "package.json")
+    return Found("package.json", tuple(tests), (static,), notes)
+
+
+def _package_manager(folder: Folder) -> tuple[Runner, tuple[str, ...]]:
+    root = Folder(folder.files, ".")
+    found = [(name, runner) for name, runner in _NODE_LOCKS if name in folder.names]
+    found = found or [(name, runner) for name, runner in _NODE_LOCKS if name in root.names]
+    runners = sorted({runner for _, runner in found})
+    if len(runners) > 1:
+        names = ", ".join(name for name, _ in found)
+        return found[0][1], (f"Lock files of several package managers ({names}): {found[0][1]} is used.",)
+    if found:
+        return found[0][1], ()
+    named = str(folder.package.get("packageManager", "")).split("@")[0]
+    return ("pnpm" if named == "pnpm" else "yarn" if named == "yarn" else "npm"), ()
+
+
+def _node_test(script: str) -> tuple[str, ...] | None:
+    """Return the words of a plain `node --test …` script, or None for one that needs a package manager's shell."""
+    if re.search(r"[&|;<>$`*?~(){}\[\]\\]", script):
+        return None
+    try:
+        words = shlex.split(script)
+    except ValueError:
+        return None
+    return tuple(words) if words[0] == "node" and "--test" in words else None
+
+
+def go(folder: Folder) -> Found | None:
+    """`go test` and `go vet` over every package of the module."""
+    if "go.mod" not in folder.names:
+        return None
+    test = _command(folder, "test", "go", ("go", "test", "./..."), "go.mod")
+    return Found("go.mod", (test,), (_command(folder, "static", "other", ("go", "vet", "./..."), "go.mod"),))
+
+
+def rust(folder: Folder) -> Found | None:
+    """`cargo test`, and `cargo check` as the static check."""
+    if "Cargo.toml" not in folder.names:
+        return None
+    test = _command(folder, "test", "cargo", ("cargo", "test"), "Cargo.toml")
+    static = _command(folder, "static", "other", ("cargo", "check", "--all-targets"), "Cargo.toml")
+    return Found("Cargo.toml", (test,), (static,))
+
+
+def make(folder: Folder) -> Found | None:
+    """The targets `test` and `lint` of a Makefile."""
+    name = next((name for name in ("GNUmakefile", "makefile", "Makefile") if name in folder.names), None)
+    if name is None:
+        return None
+    targets = set(re.findall(r"^(test|lint)\s*:(?!=)", folder.text(name), re.MULTILINE))
+    tests = (_command(folder, "test", "make", ("make", "test"), name),) if "test" in targets else ()
+    static = (_command(folder, "static", "other", ("make", "lint"), name),) if "lint" in targets else ()
+    return Found(name, tests, static) if targets else None
+
+
+def tox(folder: Folder) -> Found | None:
+    """`tox` where it is configured; it makes environments of its own, so it comes last."""
+    sections = re.search(r"^\[(tox|testenv)", folder.text("tox.ini"), re.MULTILINE)
+    origin = "tox.ini" if sections else "pyproject.toml" if folder.tool("tox") else None
+    return Found(origin, (_command(folder, "test", "tox", ("tox",), origin),)) if origin else None
+
+
+def nox(folder: Folder) -> Found | None:
+    """`nox` where there is a noxfile."""
+    if "noxfile.py" not in folder.names:
+        return None
+    return Found("noxfile.py", (_command(folder, "test", "nox", ("nox",), "noxfile.py"),))
+
+
+DIRECT: dict[str, Callable[[Folder], Found | None]] = {"python": python, "javascript": node, "go": go, "rust": rust}
+"""Ecosystems whose own test runner we read, by language."""
+INDIRECT: tuple[Callable[[Folder], Found | None], ...] = (make, tox, nox)
+"""What is asked, in this order, only where nothing more direct is found."""
+
+
+def _command(folder: Folder, kind: str, runner: Runner, argv: tuple[str, ...], origin: str | None) -> Command:
+    return Command(
+        kind="test" if kind == "test" else "static",
+        runner=runner,
+        argv=argv,
+        cwd=folder.at,
+        origin=folder.full(origin or ""),
+    )

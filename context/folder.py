@@ -1,0 +1,71 @@
+"""One folder of the base commit, looked at as a project of its own."""
+
+import json
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from andon.context.base import BaseFiles
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder that may hold a project."""
+
+    files: BaseFiles
+    """The whole base commit."""
+    at: str
+    """`.` for the root, else the name of a first-level folder."""
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The paths below this folder, relative to it, sorted."""
+        if self.at == ".":
+            return self.files.paths
+        start = f"{self.at}/"
+        return tuple(path.removeprefix(start) for path in self.files.paths if path.startswith(start))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """`paths` for membership."""
+        return frozenset(self.paths)
+
+    def full(self, path: str) -> str:
+        """Return a path of this folder relative to the repository."""
+        return path if self.at == "." else f"{self.at}/{path}"
+
+    def text(self, path: str) -> str:
+        """Return the text of a file, or an empty string where there is none; what is not UTF-8 is replaced."""
+        content = self.files.read(self.full(path)) if path in self.names else None
+        return (content or b"").decode("utf-8-sig", errors="replace")
+
+    @cached_property
+    def pyproject(self) -> dict[str, Any]:
+        """The tables of pyproject.toml; empty where it is missing or cannot be read."""
+        try:
+            return tomllib.loads(self.text("pyproject.toml"))
+        except tomllib.TOMLDecodeError:
+            return {}
+
+    @cached_property
+    def package(self) -> dict[str, Any]:
+        """The object in package.json; empty where it is missing or cannot be read."""
+        try:
+            value = json.loads(self.text("package.json") or "{}")
+        except (ValueError, RecursionError):
+            return {}
+        return value if isinstance(value, dict) else {}
+
+    def tool(self, name: str) -> bool:
+        """Whether pyproject.toml configures `[tool.NAME]`."""
+        tools = self.pyproject.get("tool", {})
+        return isinstance(tools, dict) and name in tools
+
+    def unreadable(self) -> list[str]:
+        """Return a note for each manifest that is there and cannot be read."""
+        notes = []
+        for name, value in (("pyproject.toml", self.pyproject), ("package.json", self.package)):
+            if self.text(name).strip() and not value:
+                notes.append(f"{self.full(name)} cannot be read and was passed over.")
+        return notes

@@ -1,0 +1,147 @@
+"""What each role starts from: pure functions from records to text.
+
+The same records give the same bytes: no times, run ids, temporary paths or durations. The order is project, task,
+evidence, and three lines at the end that say again what is wanted and what to hand over.
+"""
+
+from collections.abc import Sequence
+
+from andon.context.diffs import diff_part
+from andon.context.parts import (
+    checks_part,
+    comparison_part,
+    item,
+    listed,
+    plan_part,
+    planned_task_part,
+    project_part,
+    protected_part,
+    task_part,
+)
+from andon.context.plain import one_line, shown_path
+from andon.context.project import Project
+from andon.context.tree import tree_lines as tree_lines
+from andon.records.checks import CheckRecord, Comparison
+from andon.records.plan import Plan
+from andon.records.project import ProjectSetup, ProtectedRule
+from andon.records.review import Finding, Review
+from andon.records.task import Task
+
+REPAIR_DIFF_BYTES = 12_000
+"""The executor wrote the change, so it needs less of it than the reviewer."""
+
+
+def planner_packet(
+    task: Task,
+    project: Project,
+    protected: Sequence[ProtectedRule],
+    setup: ProjectSetup,
+    base: Sequence[CheckRecord],
+    tree_lines: Sequence[str],
+) -> str:
+    """Return what the planner starts from."""
+    proposed = "" if task.acceptance_criteria else ": the task names none, so propose criteria that a check can show"
+    hand_over = "Hand over: read what you need, then call transfer_to_executor with the plan"
+    hand_over += ", the criteria word for word." if task.acceptance_criteria else " and the criteria you propose."
+    return _packet(
+        project_part(project, protected, setup, task),
+        task_part(task, task.acceptance_criteria, proposed),
+        checks_part("# Checks at the base, before any change", base),
+        "\n".join(["# Tree of the base", *(tree_lines or ["No files."])]),
+        _closing(task, len(task.acceptance_criteria), hand_over),
+    )
+
+
+def executor_packet(
+    task: Task,
+    project: Project,
+    protected: Sequence[ProtectedRule],
+    plan: Plan,
+    setup: ProjectSetup,
+    base: Sequence[CheckRecord],
+) -> str:
+    """Return what the executor starts from."""
+    return _packet(
+        project_part(project, protected, setup, task),
+        planned_task_part(task, plan),
+        plan_part(plan),
+        checks_part("# Checks at the base, before any change", base),
+        _closing(
+            task,
+            len(plan.acceptance_criteria),
+            "Hand over: make the change and its tests, then call transfer_to_reviewer with your report.",
+        ),
+    )
+
+
+def reviewer_packet(
+    task: Task,
+    plan: Plan,
+    protected: Sequence[ProtectedRule],
+    diff: str,
+    head: Sequence[CheckRecord],
+    comparison: Comparison,
+    round_no: int,
+    rounds_left: int,
+) -> str:
+    """Return what the reviewer starts from; `rounds_left` is how often work may still be handed back."""
+    if rounds_left:
+        hand_over = 'Hand over: call hand_back with verdict "changes", or finish_review with "pass" or "fail".'
+    else:
+        hand_over = 'Hand over: no round is left, so call finish_review with "pass" or "fail".'
+    return _packet(
+        planned_task_part(task, plan),
+        plan_part(plan),
+        protected_part(protected),
+        checks_part(f"# Checks at the head, review round {round_no}", head),
+        comparison_part(comparison),
+        diff_part(diff),
+        _closing(task, len(plan.acceptance_criteria), hand_over),
+    )
+
+
+def repair_packet(
+    task: Task,
+    plan: Plan,
+    protected: Sequence[ProtectedRule],
+    review: Review,
+    comparison: Comparison,
+    diff: str,
+) -> str:
+    """Return what the executor starts from after the reviewer handed the change back."""
+    return _packet(
+        planned_task_part(task, plan),
+        plan_part(plan),
+        protected_part(protected),
+        comparison_part(comparison),
+        diff_part(diff, REPAIR_DIFF_BYTES),
+        _review_part(review),
+        _closing(
+            task,
+            len(plan.acceptance_criteria),
+            "Hand over: mend every must-fix finding, then call transfer_to_reviewer with your report.",
+        ),
+    )
+
+
+def _review_part(review: Review) -> str:
+    unmet = [f"{each.number}: {each.status}. {each.evidence}" for each in review.criteria if each.status != "met"]
+    lines = ["# Review: changes are needed", item(review.summary, "Reason: ")]
+    for severity in ("must-fix", "note"):
+        found = [_finding(each) for each in review.findings if each.severity == severity]
+        lines += listed(f"{severity}:", found)
+    return "\n".join([*lines, *listed("Criteria not met or not shown:", unmet)])
+
+
+def _finding(finding: Finding) -> str:
+    place = shown_path(finding.path) + (f":{finding.line}" if finding.line else "")
+    return f"{place}: {finding.problem}" if finding.path else finding.problem
+
+
+def _closing(task: Task, criteria: int, hand_over: str) -> str:
+    numbers = ", ".join(str(number) for number in range(1, criteria + 1)) or "none yet"
+    return "\n".join(["# Now", f"Goal: {one_line(task.title)}", f"Criteria: {numbers}", hand_over])
+
+
+def _packet(*parts: str) -> str:
+    return "\n\n".join(parts) + "\n"

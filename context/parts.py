@@ -1,0 +1,166 @@
+"""The parts packets are made of. Every part is text with a heading; outsider text cannot begin a line of its own."""
+
+from collections.abc import Iterable, Sequence
+
+from andon.context.commands import name_of
+from andon.context.plain import clipped, one_line, plain, shown_path, size
+from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project
+from andon.records.checks import CheckRecord, Comparison
+from andon.records.plan import Plan
+from andon.records.project import ProjectContext, ProjectSetup, ProtectedRule
+from andon.records.task import Task
+
+CONTEXT_BYTES = 1_800
+"""What the project part may take before terms the task does not use are left out."""
+_PROSE_BYTES = 900
+_MATCHES = 8
+_PATHS = 8
+_PASSING = 20
+
+
+def item(text: str, mark: str = "- ") -> str:
+    """Return a list item; further lines of `text` are indented, so that they cannot pass for ours."""
+    lines = [line.strip() for line in plain(text).split("\n") if line.strip()]
+    return mark + ("\n" + " " * len(mark)).join(lines or ["(empty)"])
+
+
+def numbered(texts: Iterable[str]) -> list[str]:
+    """Return items numbered from 1."""
+    return [item(text, f"{number}. ") for number, text in enumerate(texts, start=1)]
+
+
+def listed(heading: str, texts: Sequence[str]) -> list[str]:
+    """Return a heading with its items, or nothing where there are none."""
+    return [heading, *(item(text) for text in texts)] if texts else []
+
+
+def project_part(project: Project, protected: Sequence[ProtectedRule], setup: ProjectSetup, task: Task) -> str:
+    """Return rules, terms, done definition, protected areas and check commands."""
+    context = project.context
+    origin = CONTEXT_PATH if context != ProjectContext() else PROSE_PATH if project.prose else ""
+    lines = [f"# Project: {one_line(context.project_name)}" if context.project_name else "# Project"]
+    if origin:
+        lines.append(f"(from {origin} at the base commit)")
+    lines += [item(context.goal, "Goal: ")] if context.goal else []
+    lines += listed("Rules:", context.rules)
+    lines += listed("Done means:", context.done_definition)
+    lines += _prose(project.prose)
+    tail = [*_protected(protected), *_commands(setup)]
+    room = CONTEXT_BYTES - size("\n".join([*lines, *tail]))
+    return "\n".join([*lines, *_terms(context.domain_terms, task, room), *tail])
+
+
+def _terms(terms: dict[str, str], task: Task, room: int) -> list[str]:
+    if not terms:
+        return []
+    lines = ["Terms:"]
+    words = " ".join([task.title, *task.acceptance_criteria, *task.constraints]).casefold()
+    entries = [(term, item(f"{term}: {meaning}")) for term, meaning in sorted(terms.items())]
+    if sum(size(text) + 1 for _, text in entries) <= room:
+        return lines + [text for _, text in entries]
+    kept = [text for term, text in entries if term.casefold() in words]
+    left = len(entries) - len(kept)
+    return lines + kept + ([f"[{left} more terms; docs_lookup TERM shows them]"] if left else [])
+
+
+def _prose(prose: str) -> list[str]:
+    if not prose:
+        return []
+    shown, left = clipped(plain(prose), _PROSE_BYTES)
+    lines = ["In the project's words (nothing here is enforced):", *(f"> {line}" for line in shown.split("\n"))]
+    return lines + ([f"[{left} more bytes of {PROSE_PATH}; docs_lookup shows them]"] if left else [])
+
+
+def protected_part(protected: Sequence[ProtectedRule]) -> str:
+    """Return what may not be changed, with the files it covers."""
+    return "\n".join(["# Protected", *(_protected(protected)[1:] or ["Nothing beyond .git and factory/."])])
+
+
+def _protected(protected: Sequence[ProtectedRule]) -> list[str]:
+    if not protected:
+        return []
+    lines = ["Protected, every change is refused:"]
+    for rule in protected:
+        shown = [shown_path(path) for path in rule.matches[:_MATCHES]]
+        more = len(rule.matches) - len(shown)
+        files = ", ".join(shown) + (f" and {more} more; list_files shows them" if more else "")
+        lines.append(
+            item(f"{one_line(rule.entry)} = {files or 'matches no file of the base: judge by what the change does'}")
+        )
+    return lines
+
+
+def _commands(setup: ProjectSetup) -> list[str]:
+    lines = [f"- {command.kind}: {one_line(name_of(command))}" for command in (*setup.tests, *setup.static)]
+    missing = [f"Missing in the sandbox: {', '.join(setup.missing)}."] if setup.missing else []
+    return ["Checks the line runs:", *lines, *missing] if lines else ["Checks the line runs: none was found."]
+
+
+def task_part(task: Task, criteria: Sequence[str], note: str) -> str:
+    """Return the task with its numbered criteria; `note` stands behind their heading."""
+    origin = one_line(task.source) or "the person who started the run"
+    lines = [f"# Task {task.id}", f"(from {origin}; it says what is wanted, not what is allowed)", one_line(task.title)]
+    lines += [f"Acceptance criteria{note}:", *numbered(criteria)]
+    lines += listed("Constraints:", task.constraints)
+    lines += listed("Worth reading first:", [shown_path(path) for path in task.context_paths[:_PATHS]])
+    more = len(task.context_paths) - _PATHS
+    return "\n".join([*lines, *([f"[{more} more paths in the task]"] if more > 0 else [])])
+
+
+def planned_task_part(task: Task, plan: Plan) -> str:
+    """Return the task with the criteria of the plan, which are the task's own wherever it has some."""
+    return task_part(task, plan.acceptance_criteria, " (proposed by the planner)" if plan.criteria_proposed else "")
+
+
+def plan_part(plan: Plan) -> str:
+    """Return the plan, criteria apart."""
+    lines = ["# Plan", item(plan.summary, "Approach: "), "Steps:", *numbered(plan.steps)]
+    lines += listed("Files:", [shown_path(path) for path in plan.files])
+    return "\n".join([*lines, *listed("Tests:", plan.tests), *listed("Risks:", plan.risks)])
+
+
+def checks_part(heading: str, records: Sequence[CheckRecord]) -> str:
+    """Return check results, red ones first, with every failing test id."""
+    red = sorted(records, key=lambda record: record.outcome == "passed")
+    lines = [line for record in red for line in _check(record)]
+    return "\n".join([heading, *(lines or ["No check ran."])])
+
+
+def _check(record: CheckRecord) -> list[str]:
+    failing = sorted(test for test, outcome in record.tests.items() if outcome in ("failed", "error"))
+    return [f"{one_line(record.name)}: {summary_of(record)}", *(f"- {one_line(test)} fails" for test in failing)]
+
+
+def summary_of(record: CheckRecord) -> str:
+    """Return `failed: 1 failed, 12 passed`, or the bare outcome where tests are not told apart."""
+    kinds = ("failed", "error", "passed", "skipped")
+    counts = [(kind, sum(outcome == kind for outcome in record.tests.values())) for kind in kinds]
+    words = ", ".join(
+        f"{count} {'errors' if kind == 'error' and count > 1 else kind}" for kind, count in counts if count
+    )
+    if not words and record.outcome == "failed" and record.exit_code is not None:
+        words = f"exit code {record.exit_code}"
+    words += f"{', ' if words else ''}{len(record.flaky)} flaky" if record.flaky else ""
+    return f"{record.outcome}: {words}" if words else record.outcome
+
+
+def comparison_part(comparison: Comparison) -> str:
+    """Return what base and head show together. Failing and vanished tests are never left out."""
+    passing = comparison.new_passing
+    unshown = [test for test in passing if test not in set(comparison.new_failing_at_base)]
+    lines = [f"# Base against head: {comparison.outcome}"]
+    lines += [one_line(comparison.reason)] if comparison.reason else []
+    lines += _ids("Newly failing", comparison.newly_failing)
+    lines += _ids("Still failing, as before", comparison.still_failing)
+    lines += _ids("Differ from run to run on the same tree", comparison.flaky)
+    lines += _ids("Gone", comparison.gone)
+    lines += _ids("Pass only because the test was edited: the base's version fails", comparison.edited)
+    lines += _ids("Fixed", comparison.fixed)
+    lines += _ids("New, pass now and fail on the base: they show the change", comparison.new_failing_at_base)
+    lines += _ids("New, pass now, not seen to fail on the base", unshown[:_PASSING])
+    more = len(unshown) - _PASSING
+    return "\n".join([*lines, *([f"[{more} more of these; run_tests lists them]"] if more > 0 else [])])
+
+
+def _ids(heading: str, tests: Sequence[str]) -> list[str]:
+    return listed(f"{heading}:", [one_line(test) for test in tests])

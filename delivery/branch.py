@@ -1,0 +1,61 @@
+"""The branch a run delivers: the change, and on top of it the papers."""
+
+import re
+from collections.abc import Mapping
+
+from andon.context.plain import one_line
+from andon.records.errors import RunError
+from andon.records.stops import StopCode
+from andon.records.task import Task
+from andon.sandbox.protocol import REGULAR
+from andon.sandbox.repository import Repository
+from andon.sandbox.store import Change, TreeStore
+
+_PAPER = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9]+)+")
+_SUBJECT = 72
+
+
+def deliver(
+    repository: Repository,
+    store: TreeStore,
+    *,
+    base_commit: str,
+    tree: str,
+    papers: Mapping[str, bytes],
+    task: Task,
+    title: str,
+    branch: str,
+    when: int,
+) -> tuple[str, str]:
+    """Make `branch` with two commits and return their ids: the change, and the papers on top of it.
+
+    The papers become `factory/runs/<task-id>/NAME`; papers of an earlier run of the task go. `when` is in Unix seconds.
+    The same arguments give the same ids. Index, working tree and configuration of the repository stay as they are.
+
+    Raises:
+        UserError: the branch exists or cannot be named so.
+        RunError: git would not hold the papers as they are meant, or a paper has no plain file name.
+    """
+    odd = sorted(name for name in papers if not _PAPER.fullmatch(name))
+    if odd:
+        raise RunError(StopCode.INTERNAL, f"papers need plain file names, not {', '.join(map(repr, odd))}")
+    subject = _subject(title)
+    change = store.commit(tree, base_commit, f"{subject}\n\nTask: {task.id}\n", when=when)
+    with_papers = store.build(tree, _paper_changes(store, tree, task, papers))
+    message = f"Papers of {task.id}\n\nPlan, checks and review of the change below. Task: {task.id}\n"
+    tip = store.commit(with_papers, change, message, when=when)
+    repository.receive(store.path, tip, branch)
+    return change, tip
+
+
+def _paper_changes(store: TreeStore, tree: str, task: Task, papers: Mapping[str, bytes]) -> list[Change]:
+    folder = f"factory/runs/{task.id}/".encode()
+    wanted = {folder + name.encode(): content for name, content in papers.items()}
+    old = [file.path for file in store.files(tree) if file.path.startswith(folder) and file.path not in wanted]
+    put = [Change(path, REGULAR, content) for path, content in sorted(wanted.items())]
+    return [*(Change(path, None) for path in old), *put]
+
+
+def _subject(title: str) -> str:
+    line = one_line(title)
+    return line if len(line) <= _SUBJECT else f"{line[: _SUBJECT - 1].rstrip()}…"

@@ -1,0 +1,63 @@
+"""Check results as a table, for papers and for the terminal alike."""
+
+from collections.abc import Sequence
+
+from andon.context.parts import summary_of
+from andon.delivery.escape import code, inline
+from andon.records.checks import CheckRecord, Comparison
+
+_HEADINGS: dict[str, str] = {
+    "green": "Green: everything passes.",
+    "red-as-before": "Red as before: what failed at the base still fails, and nothing new fails.",
+    "red-new": "Red: something that passed at the base fails now.",
+    "changed-tests": "Tests of the base were changed or removed: a person decides.",
+    "flaky": "Flaky: a test differs from run to run on the same tree. A person decides.",
+    "none": "No evidence: no test or no static check could run. A person decides.",
+}
+_SHOWN_TESTS = 50
+
+
+def outcome_line(comparison: Comparison | None) -> str:
+    """Return what the checks showed in one sentence."""
+    return _HEADINGS[comparison.outcome] if comparison else "The checks of the change did not run."
+
+
+def checks_table(base: Sequence[CheckRecord], head: Sequence[CheckRecord], comparison: Comparison | None) -> str:
+    """Return a Markdown table of every check at base and head, and below it the tests that differ or fail."""
+    before = {record.name: record for record in base}
+    after = {record.name: record for record in head}
+    rows = [("check", "base", "head")]
+    rows += [
+        (code(name).replace("|", "\\|"), _cell(before.get(name)), _cell(after.get(name)))
+        for name in {**before, **after}
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [_row(row, widths) for row in rows]
+    lines.insert(1, _row(tuple("-" * width for width in widths), widths))
+    return "\n".join([*lines, *(_tests(comparison) if comparison else [])])
+
+
+def _cell(record: CheckRecord | None) -> str:
+    return inline(summary_of(record)) if record else "not run"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
+
+
+def _tests(comparison: Comparison) -> list[str]:
+    groups = {
+        "Newly failing": comparison.newly_failing,
+        "Still failing, as before": comparison.still_failing,
+        "Differ from run to run": comparison.flaky,
+        "Gone": comparison.gone,
+        "Pass only because the test was edited": comparison.edited,
+        "Fixed": comparison.fixed,
+        "New, and fail on the base": comparison.new_failing_at_base,
+    }
+    lines: list[str] = []
+    for heading, tests in groups.items():
+        if tests:
+            lines += ["", f"{heading}:", "", *(f"- {code(test)}" for test in tests[:_SHOWN_TESTS])]
+            lines += [f"- and {len(tests) - _SHOWN_TESTS} more"] if len(tests) > _SHOWN_TESTS else []
+    return lines

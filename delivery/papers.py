@@ -1,0 +1,179 @@
+"""Proposal, pull-request body and review as Markdown.
+
+Every status, count and name comes from a record. What a model or a stranger wrote is quoted, escaped and attributed.
+"""
+
+from collections.abc import Sequence
+
+from andon.delivery.checks_table import checks_table, outcome_line
+from andon.delivery.escape import code, inline, quoted
+from andon.records.checks import CheckRecord, Comparison
+from andon.records.plan import Plan
+from andon.records.project import ProtectedRule
+from andon.records.result import FileStat
+from andon.records.review import CriterionVerdict, Finding, Review
+from andon.records.task import Task
+
+_SHOWN_FILES = 100
+
+
+def proposal_md(
+    task: Task,
+    plan: Plan,
+    review: Review | None,
+    comparison: Comparison | None,
+    stats: Sequence[FileStat],
+    warnings: Sequence[str],
+) -> str:
+    """Return `proposal.md`: what is proposed, how it was checked, what to look at."""
+    return _document(
+        f"# {inline(task.title)}",
+        _outcome(comparison),
+        _warnings(warnings),
+        f"Branch: {code(plan.branch)}\n\nTask: {code(task.id)}{_source(task)}",
+        f"## Approach\n\nIn the planner's words:\n\n{quoted(plan.summary)}",
+        _section("Steps", _numbered(plan.steps)),
+        _section(f"Acceptance criteria{_proposed(plan)}", _numbered(plan.acceptance_criteria)),
+        _section("Risks, in the planner's words", _bullets(plan.risks)),
+        f"## Review\n\n{_verdict(review)}",
+        _section("Files changed", _files(stats)),
+    )
+
+
+def pr_body_md(
+    task: Task,
+    plan: Plan,
+    review: Review | None,
+    base: Sequence[CheckRecord],
+    head: Sequence[CheckRecord],
+    comparison: Comparison | None,
+    stats: Sequence[FileStat],
+    protected: Sequence[ProtectedRule],
+    warnings: Sequence[str],
+) -> str:
+    """Return `pr-body.md`: everything a person needs to decide without reading logs."""
+    return _document(
+        _outcome(comparison),
+        _warnings(warnings),
+        f"## What and why\n\n{inline(task.title)} (task {code(task.id)}{_source(task)})\n\n"
+        f"In the planner's words:\n\n{quoted(plan.summary)}",
+        f"## Acceptance criteria{_proposed(plan)}\n\n{_criteria(plan, review)}",
+        f"## Review\n\n{_verdict(review)}",
+        f"## Checks\n\nRun by andon in a fresh sandbox, outside the reach of the agents.\n\n"
+        f"{checks_table(base, head, comparison)}",
+        _section("Files changed", _files(stats)),
+        f"## Files deliberately not touched\n\n{_protected(protected, stats)}",
+        f"## How to revert\n\n{_revert(plan)}",
+    )
+
+
+def review_md(reviews: Sequence[Review], plan: Plan) -> str:
+    """Return `review.md`: every round, the last one last."""
+    rounds = [
+        f"## Round {number}: {review.verdict}\n\n{quoted(review.summary)}\n\n{_criteria(plan, review)}\n\n"
+        f"{_findings(review.findings)}"
+        for number, review in enumerate(reviews, start=1)
+    ]
+    return _document("# Review", *(rounds or ["No review was held."]))
+
+
+def _outcome(comparison: Comparison | None) -> str:
+    line = f"**{outcome_line(comparison)}**"
+    return f"{line}\n\n{inline(comparison.reason)}" if comparison and comparison.reason else line
+
+
+def _verdict(review: Review | None) -> str:
+    if review is None:
+        return "No review was held."
+    findings = f"\n\n{_findings(review.findings)}" if review.findings else ""
+    return f"Verdict: **{review.verdict}**. In the reviewer's words:\n\n{quoted(review.summary)}{findings}"
+
+
+def _criteria(plan: Plan, review: Review | None) -> str:
+    """Return each criterion of the plan with the reviewer's status; one that no verdict names is `not judged`."""
+    judged = {each.number: each for each in (review.criteria if review else [])}
+    lines = []
+    for number, criterion in enumerate(plan.acceptance_criteria, start=1):
+        lines.append(f"{number}. **{_status(judged.get(number))}**: {inline(criterion)}")
+        if number in judged:
+            lines += ["", f"   Evidence, in the reviewer's words: {inline(judged[number].evidence)}", ""]
+    return "\n".join(lines).rstrip("\n")
+
+
+def _status(verdict: CriterionVerdict | None) -> str:
+    return verdict.status if verdict else "not judged"
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    if not findings:
+        return "No findings."
+    ordered = sorted(findings, key=lambda finding: finding.severity != "must-fix")
+    return "\n".join(["Findings, in the reviewer's words:", "", *(_finding(each) for each in ordered)])
+
+
+def _finding(finding: Finding) -> str:
+    place = f" {code(f'{finding.path}:{finding.line}' if finding.line else finding.path)}" if finding.path else ""
+    return f"- **{finding.severity}**{place}: {inline(finding.problem)}"
+
+
+def _files(stats: Sequence[FileStat]) -> list[str]:
+    lines = [f"- {code(stat.path)} {_counts(stat)}" for stat in stats[:_SHOWN_FILES]]
+    more = len(stats) - _SHOWN_FILES
+    return [*lines, *([f"- and {more} more"] if more > 0 else [])] or ["Nothing changed."]
+
+
+def _counts(stat: FileStat) -> str:
+    return "binary" if stat.added is None or stat.removed is None else f"+{stat.added} -{stat.removed}"
+
+
+def _protected(protected: Sequence[ProtectedRule], stats: Sequence[FileStat]) -> str:
+    if not protected:
+        return "The project context names no protected areas."
+    changed = {stat.path for stat in stats}
+    return "\n".join(f"- {inline(rule.entry)}: {_covered(rule, changed)}" for rule in protected)
+
+
+def _covered(rule: ProtectedRule, changed: set[str]) -> str:
+    if not rule.matches:
+        return "matches no file of the base, so nothing was enforced"
+    touched = sorted(changed.intersection(rule.matches))
+    if touched:
+        return f"**changed all the same**: {', '.join(code(path) for path in touched)}"
+    return f"{len(rule.matches)} {'file' if len(rule.matches) == 1 else 'files'}, none of them changed"
+
+
+def _revert(plan: Plan) -> str:
+    change = code(f"git revert {plan.branch}~1")
+    return (
+        "Before a merge: delete the branch. After one: "
+        f"{code('git revert -m 1 MERGE-COMMIT')}, or {change} for the change alone "
+        "(the branch holds two commits: the change, then its papers)."
+    )
+
+
+def _proposed(plan: Plan) -> str:
+    return " (proposed by the planner, the task named none)" if plan.criteria_proposed else ""
+
+
+def _source(task: Task) -> str:
+    return f", from {code(task.source)}" if task.source else ""
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    return "\n".join(["Warnings:", "", *_bullets(warnings)]) if warnings else ""
+
+
+def _bullets(texts: Sequence[str]) -> list[str]:
+    return [f"- {inline(text)}" for text in texts]
+
+
+def _numbered(texts: Sequence[str]) -> list[str]:
+    return [f"{number}. {inline(text)}" for number, text in enumerate(texts, start=1)]
+
+
+def _section(heading: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"## {heading}", "", *(lines or ["None named."])])
+
+
+def _document(*parts: str) -> str:
+    return "\n\n".join(part for part in parts if part) + "\n"

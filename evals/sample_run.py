@@ -1,0 +1,80 @@
+"""The whole factory on the bundled sample: replayed from its cassette, or recorded into it."""
+
+import time
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import httpx2
+
+from andon.agents.models import openai_model
+from andon.evals.cassettes import open_cassette
+from andon.evals.sample_project import copy_sample
+from andon.intake.queue import load_queue, next_pending
+from andon.line.event_log import Listener
+from andon.line.job import prepare, queue_path
+from andon.line.run import ROLES, Answerer, run_job
+from andon.records.errors import RunError, UserError
+from andon.records.result import RunResult
+from andon.records.stops import StopCode
+from andon.sandbox.repository import Repository
+
+SAMPLE = "watchlist"
+MODEL = "recorded"
+"""The model name the cassette was recorded with; the label says who really answered."""
+
+
+async def replay(
+    target: Path, *, run_id: str, toolchain: str | None = None, listeners: Sequence[Listener] = ()
+) -> RunResult:
+    """Run the sample's next task in a new repository at `target`, the model's answers replayed.
+
+    Raises:
+        RunError: `cassette-miss` if the run asked what was not recorded, or left answers unplayed.
+        UserError: the sample cannot be put at `target`, or no run could begin.
+    """
+    with (
+        as_file(files("andon.evals") / "cassettes" / f"{SAMPLE}.yaml") as path,
+        open_cassette(path, mode="replay") as cassette,
+    ):
+        answerer = _answerer(cassette.transport, "http://replayed.invalid/v1", "replayed", cassette.label)
+        result = await run_sample(target, answerer, run_id=run_id, toolchain=toolchain, listeners=listeners)
+        if cassette.misses:
+            raise RunError(StopCode.CASSETTE_MISS, cassette.misses[0])
+        if cassette.unplayed():
+            raise RunError(
+                StopCode.CASSETTE_MISS,
+                f"{cassette.unplayed()} recorded answers were not asked for; the run ended early: {result.message}",
+            )
+    return result
+
+
+async def run_sample(
+    target: Path, answerer: Answerer, *, run_id: str, toolchain: str | None, listeners: Sequence[Listener] = ()
+) -> RunResult:
+    """Copy the sample to `target` and run the next pending task of its queue."""
+    repository = Repository.open(copy_sample(SAMPLE, target))
+    task = next_pending(load_queue(queue_path(repository)))
+    if task is None:
+        raise UserError("the sample's queue has no pending task")
+    job = prepare(repository, task, run_id=run_id, started=int(time.time()), queued=True, toolchain=toolchain)
+    return await run_job(job, answerer, listeners=listeners)
+
+
+async def record(
+    target: Path, cassette_path: Path, *, base_url: str, answered_by: str, listeners: Sequence[Listener] = ()
+) -> RunResult:
+    """Run the sample against a live endpoint and write the cassette at `cassette_path` when the run delivered."""
+    about = {"answered_by": answered_by, "model": MODEL, "recorded_at": time.strftime("%Y-%m-%d", time.gmtime())}
+    with open_cassette(cassette_path, mode="record", inner=httpx2.AsyncHTTPTransport(), about=about) as cassette:
+        answerer = _answerer(cassette.transport, base_url, "recording", cassette.label)
+        result = await run_sample(target, answerer, run_id="recording", toolchain=None, listeners=listeners)
+        if result.exit_code != 0:
+            raise RunError(result.stop_code, f"nothing was recorded, the run did not deliver: {result.message}")
+    return result
+
+
+def _answerer(transport: httpx2.AsyncBaseTransport, base_url: str, key: str, label: str) -> Answerer:
+    client = httpx2.AsyncClient(transport=transport, timeout=3600)
+    model = openai_model(MODEL, base_url=base_url, api_key=key, http_client=client)
+    return Answerer(models=dict.fromkeys(ROLES, model), label=label)

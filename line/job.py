@@ -1,0 +1,87 @@
+"""Everything a run needs to know before it begins, read once from the base commit; mistakes of a person end here."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from andon.context.project import Project, load_project
+from andon.context.settings import Settings, load_settings
+from andon.intake.queue import QUEUE_PATH
+from andon.line.base_files import CommitFiles
+from andon.records.errors import UserError
+from andon.records.task import Task, branch_of
+from andon.sandbox.repository import Repository
+from andon.sandbox.toolchain import Toolchain, find_toolchain
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run, before it begins. Clock, randomness and environment were read to make it and are read no more."""
+
+    run_id: str
+    started: int
+    """Unix seconds; the date of the commits."""
+    repository: Repository
+    task: Task
+    queued: bool
+    """True if the task stands in the queue file and its status is to be kept there."""
+    base_commit: str
+    branch: str
+    files: CommitFiles
+    settings: Settings
+    project: Project
+    toolchain: Toolchain
+    warnings: tuple[str, ...]
+
+
+def prepare(
+    repository: Repository, task: Task, *, run_id: str, started: int, queued: bool, toolchain: str | None
+) -> Job:
+    """Read what a run of `task` needs from the commit HEAD names now.
+
+    Raises:
+        UserError: something a person can mend: a malformed file, a branch that exists.
+    """
+    base = repository.head()
+    branch = branch_of(task)
+    tip = repository.branch(branch)
+    if tip is not None:
+        raise UserError(
+            f"branch {branch!r} exists already (at {tip[:12]}): review it, or delete it with "
+            f"`git branch -D {branch}`, and run again"
+        )
+    files = CommitFiles(repository, base)
+    settings = load_settings(files)
+    project = load_project(files)
+    return Job(
+        run_id=run_id,
+        started=started,
+        repository=repository,
+        task=task,
+        queued=queued,
+        base_commit=base,
+        branch=branch,
+        files=files,
+        settings=settings,
+        project=project,
+        toolchain=find_toolchain(toolchain),
+        warnings=(*_dirty(repository, base), *project.notes, *_no_criteria(task)),
+    )
+
+
+def _dirty(repository: Repository, base: str) -> list[str]:
+    paths = repository.dirty()
+    if not paths:
+        return []
+    shown = ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+    return [f"the working tree has uncommitted changes ({shown}); the run starts from commit {base[:12]} without them"]
+
+
+def _no_criteria(task: Task) -> list[str]:
+    if task.acceptance_criteria:
+        return []
+    return ["the task names no acceptance criteria; the planner proposes them"]
+
+
+def queue_path(repository: Repository) -> Path:
+    """Where the queue of a repository lies."""
+    return repository.root / QUEUE_PATH

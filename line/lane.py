@@ -1,0 +1,176 @@
+"""The middle of a run: what the line does at each handoff between planner, executor and reviewer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from andon.agents.handoffs import Repairable
+from andon.context.packets import executor_packet, repair_packet, reviewer_packet
+from andon.guardrails.judge import Policy, judge_change
+from andon.line.checks import OpenSandbox, check_change
+from andon.line.engine import InProcessEngine
+from andon.line.event_log import EventLog
+from andon.line.job import Job
+from andon.line.run_folder import RunFolder
+from andon.records.checks import CheckRecord, Comparison, TestResult
+from andon.records.errors import RunError
+from andon.records.plan import ChangeReport, Plan, PlanPayload
+from andon.records.project import ProjectSetup
+from andon.records.review import Review
+from andon.records.stops import StopCode
+from andon.sandbox.protocol import Sandbox
+from andon.sandbox.store import TreeStore
+from andon.sandbox.tree_out import TakenTree, take_tree
+
+_REFUSALS = 3
+"""Handing over a tree that policy refuses this often ends the run: the model does not undo it."""
+
+
+@dataclass
+class Lane:
+    """The state of one run between its handoffs. Implements `agents.lane.LaneSteps`."""
+
+    job: Job
+    store: TreeStore
+    sandbox: Sandbox
+    open_sandbox: OpenSandbox
+    setup: ProjectSetup
+    policy: Policy
+    engine: InProcessEngine
+    events: EventLog
+    folder: RunFolder
+    base_tree: str
+    base: Sequence[CheckRecord]
+    tree: str
+    """The last tree taken; the base tree until then."""
+    plan: Plan | None = None
+    report: ChangeReport | None = None
+    head: list[CheckRecord] = field(default_factory=list)
+    comparison: Comparison | None = None
+    checked: str = ""
+    """The tree that `head` and `comparison` speak of."""
+    reviews: list[Review] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    _takes: int = 0
+    _refused: int = 0
+    _unchanged: int = 0
+
+    async def plan_ready(self, payload: PlanPayload) -> str:
+        """Keep the plan and return the executor's packet."""
+        task = self.job.task
+        if task.acceptance_criteria and payload.acceptance_criteria != task.acceptance_criteria:
+            raise Repairable("acceptance_criteria must be the task's, word for word and in order; add nothing")
+        self.plan = Plan(
+            **payload.model_dump(),
+            task_id=task.id,
+            branch=self.job.branch,
+            criteria_proposed=not task.acceptance_criteria,
+        )
+        self.folder.write("plan.json", self.plan.model_dump_json(indent=2) + "\n")
+        return executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base)
+
+    async def change_ready(self, report: ChangeReport) -> str:
+        """Take the tree, check it in fresh sandboxes, and return the reviewer's packet."""
+        plan = self._planned()
+        self.report = report
+        taken = await self.take()
+        self._refuse_what_policy_closes(taken)
+        if taken.tree == self.base_tree:
+            self._unchanged += 1
+            if self._unchanged == 2:
+                raise RunError(StopCode.NOTHING_CHANGED, "The executor handed over twice without changing a file.")
+            raise Repairable("no file differs from the base commit: make the change, then hand over")
+        comparison = await self.check()
+        diff = self.store.diff(self.base_tree, self.tree)
+        self.folder.write("diff.patch", diff)
+        return reviewer_packet(
+            self.job.task,
+            plan,
+            self.policy.protected,
+            diff,
+            self.head,
+            comparison,
+            len(self.reviews) + 1,
+            self.job.settings.limits.review_rounds - len(self.reviews) - 1,
+        )
+
+    async def changes_wanted(self, review: Review) -> str:
+        """Keep a review that hands back and return the executor's repair packet."""
+        plan = self._judged(review)
+        rounds = self.job.settings.limits.review_rounds
+        if len(self.reviews) >= rounds:
+            raise RunError(
+                StopCode.ROUNDS_SPENT, f"The reviewer still wants changes after {rounds} rounds: {review.summary}"
+            )
+        if self.comparison is None:
+            raise RunError(StopCode.INTERNAL, "a review came before the checks")
+        diff = self.store.diff(self.base_tree, self.tree)
+        return repair_packet(self.job.task, plan, self.policy.protected, review, self.comparison, diff)
+
+    async def review_finished(self, review: Review) -> None:
+        """Keep the review that ends the lane."""
+        self._judged(review)
+
+    async def take(self) -> TakenTree:
+        """Take the workspace as a tree; what it is bound to from here on is its id."""
+        self._takes += 1
+
+        async def take() -> TakenTree:
+            return take_tree(await self.sandbox.entries(), self.store, self.base_tree)
+
+        taken = await self.engine.step("tree", str(self._takes), take)
+        self.tree = taken.tree
+        self.ignored = taken.ignored
+        self.events.emit("tree.taken", tree=taken.tree, changed=taken.changed, refused=taken.refused)
+        return taken
+
+    async def check(self) -> Comparison:
+        """Check the tree taken last, write `test-result.json`, and return what it shows."""
+
+        async def check() -> tuple[list[CheckRecord], Comparison]:
+            return await check_change(
+                self.store,
+                self.setup,
+                self.base_tree,
+                self.tree,
+                self.base,
+                self.open_sandbox,
+                time_limit=self.job.settings.limits.check_seconds,
+            )
+
+        self.head, comparison = await self.engine.step("checks", str(self._takes), check)
+        self.comparison, self.checked = comparison, self.tree
+        for record in self.head:
+            self.events.emit("check.ended", phase="head", name=record.name, outcome=record.outcome)
+        self.events.emit("phase", name="checked", outcome=comparison.outcome, reason=comparison.reason)
+        self.write_test_result()
+        return comparison
+
+    def write_test_result(self) -> None:
+        """Write what the checks have shown so far."""
+        result = TestResult(base=list(self.base), head=self.head, comparison=self.comparison)
+        self.folder.write("test-result.json", result.model_dump_json(indent=2) + "\n")
+
+    def _refuse_what_policy_closes(self, taken: TakenTree) -> None:
+        closed = [judge_change(path, self.policy) for path in taken.changed]
+        reasons = [*taken.refused, *(decision.reason for decision in closed if decision.verdict == "refuse")]
+        if not reasons:
+            return
+        self._refused += 1
+        text = "; ".join(reasons)
+        if self._refused == _REFUSALS:
+            raise RunError(StopCode.POLICY_REFUSED, f"The change touches what is closed to agents: {text}")
+        raise Repairable(f"this change cannot be delivered, undo these parts and hand over again: {text}")
+
+    def _planned(self) -> Plan:
+        if self.plan is None:
+            raise RunError(StopCode.INTERNAL, "a handoff to the reviewer came before a plan")
+        return self.plan
+
+    def _judged(self, review: Review) -> Plan:
+        plan = self._planned()
+        numbers = sorted(verdict.number for verdict in review.criteria)
+        wanted = list(range(1, len(plan.acceptance_criteria) + 1))
+        if numbers != wanted:
+            raise Repairable(f"criteria must name each criterion once: expected the numbers {wanted}, got {numbers}")
+        self.reviews.append(review)
+        return plan

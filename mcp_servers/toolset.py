@@ -1,0 +1,172 @@
+"""The toolset server: one factory for every client, and in front of every call the one choke point.
+
+judge, then the tool, then the event. Calls on one workbench run one after another. Nothing here imports a model SDK.
+"""
+
+import asyncio
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp.shared.exceptions import MCPError
+from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent, ToolAnnotations
+
+from andon.guardrails.judge import ROLE_TOOLS, Policy, judge
+from andon.guardrails.output import show_hidden
+from andon.mcp_servers.bindings import Binding, bind
+from andon.records.calls import Decision, Role, ToolCall
+from andon.records.errors import RunError
+from andon.records.events import Events
+from andon.records.project import ProjectSetup
+from andon.sandbox.protocol import Sandbox
+from andon.tools.definitions import DEFINITIONS
+from andon.tools.failure import ToolFailed
+
+
+@dataclass
+class Stop:
+    """Where a fault that ends the run is kept, since a server can only answer its client."""
+
+    error: RunError | None = None
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What the tools of one run work on; shared by the servers of all its roles."""
+
+    sandbox: Sandbox
+    """The workspace."""
+    setup: ProjectSetup
+    """Which commands test the project."""
+    policy: Policy
+    """What the run is held to."""
+    docs: Callable[[str], str]
+    """Answers docs_lookup."""
+    events: Events
+    """Told of every call."""
+    command_seconds: float = 120.0
+    """Time limit of one command."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by the call that runs."""
+    stop: Stop = field(default_factory=Stop)
+    """Set once the sandbox is lost; whoever drives the run ends it with that error."""
+
+
+def build_toolset(workbench: Workbench, role: Role) -> MCPServer[Any]:
+    """Return a server that lists and runs the tools of `role`, every call judged first.
+
+    A refused call answers `refused (<rule>): <reason>` as an error; one that did not work answers what went wrong. A
+    `RunError` is kept in `workbench.stop` and answered as a protocol error, never as a tool's words.
+    """
+
+    async def choke(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        if ctx.method != "tools/call":
+            return await call_next(ctx)
+        async with workbench.lock:
+            return await _call(workbench, role, ctx, call_next)
+
+    bindings = bind(workbench.sandbox, workbench.setup, workbench.docs, workbench.command_seconds)
+    tools = [_tool(workbench, name, bindings[name]) for name in ROLE_TOOLS[role]]
+    with _untouched_logging():
+        return MCPServer(f"andon-{role}", tools=tools, middleware=[choke], log_level="WARNING", subscriptions=False)
+
+
+async def _call(
+    workbench: Workbench, role: Role, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+) -> HandlerResult:
+    params: Mapping[str, Any] = ctx.params or {}
+    name, arguments = str(params.get("name")), params.get("arguments") or {}
+    if workbench.stop.error is not None:
+        raise _ended(workbench.stop.error)
+    facts = {"role": role, "tool": name, **_described(arguments)}
+    decision = await _decide(workbench, role, name, arguments)
+    if decision.verdict != "allow":
+        workbench.events.emit("tool.refused", **facts, rule=decision.rule, reason=decision.reason)
+        return _answer(f"refused ({decision.rule}): {show_hidden(decision.reason)}", is_error=True)
+    result = await call_next(ctx)
+    failed = isinstance(result, CallToolResult) and bool(result.is_error)
+    workbench.events.emit("tool.called", **facts, outcome="failed" if failed else "done")
+    return result
+
+
+async def _decide(workbench: Workbench, role: Role, name: str, arguments: Any) -> Decision:
+    if not isinstance(arguments, dict):
+        return Decision(verdict="refuse", rule="arguments", reason="the arguments must be one JSON object")
+    call = ToolCall(tool=name, arguments=arguments, role=role)
+    try:
+        return await judge(call, workbench.policy, workbench.sandbox.resolve)
+    except RunError as error:
+        workbench.stop.error = error
+        raise _ended(error) from error
+    except Exception as error:  # noqa: BLE001 - boundary: whatever breaks in the judge, the call does not run
+        return Decision(verdict="refuse", rule="judge-failed", reason=f"the call could not be judged: {error!r}")
+
+
+class _JudgedTool(Tool):
+    """Hands arguments on as they were judged; the library's own reading would take strings for JSON once more."""
+
+    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
+        return await self.fn(arguments)
+
+
+def _tool(workbench: Workbench, name: str, binding: Binding) -> Tool:
+    definition = DEFINITIONS[name]
+
+    async def run(arguments: dict[str, Any]) -> CallToolResult:
+        try:
+            return _answer(await binding(arguments), is_error=False)
+        except ToolFailed as failed:
+            return _answer(str(failed), is_error=True)
+        except RunError as error:
+            workbench.stop.error = error
+            raise _ended(error) from error
+
+    return _JudgedTool(
+        fn=run,
+        name=name,
+        description=definition.description.replace("{seconds:g}", f"{workbench.command_seconds:g}"),
+        parameters=definition.schema,
+        fn_metadata=FuncMetadata(arg_model=ArgModelBase),
+        is_async=True,
+        annotations=ToolAnnotations(read_only_hint=definition.reads_only, open_world_hint=False),
+    )
+
+
+@contextmanager
+def _untouched_logging() -> Iterator[None]:
+    """Keep the root logger as it is: making a server configures it, and the face that runs us owns it."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def _ended(error: RunError) -> MCPError:
+    return MCPError(INTERNAL_ERROR, f"the run has ended ({error.code}): {error}")
+
+
+def _answer(text: str, *, is_error: bool) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=is_error)
+
+
+def _described(arguments: Any) -> dict[str, str]:
+    """Return what events say of arguments: a digest, and the short ones in words."""
+    text = json.dumps(arguments, sort_keys=True, default=str)
+    short = ""
+    if isinstance(arguments, dict):
+        named = [
+            arguments[key] for key in ("path", "command", "args", "pattern", "query", "select") if key in arguments
+        ]
+        short = show_hidden(
+            " ".join(part if isinstance(part, str) else json.dumps(part, default=str) for part in named)
+        )
+    return {"digest": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16], "summary": short[:200]}

@@ -1,0 +1,202 @@
+"""The tier below Docker: one bwrap for every command, the workspace in a private host directory."""
+
+import asyncio
+import errno
+import os
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from andon.records.errors import RunError
+from andon.records.stops import StopCode
+from andon.sandbox import inside
+from andon.sandbox.bwrap_options import Layout, bwrap_options
+from andon.sandbox.confined_process import ConfinedProcess, Ended
+from andon.sandbox.names import path_problem
+from andon.sandbox.protocol import Entry, Finished
+from andon.sandbox.remove import remove_tree
+from andon.sandbox.toolchain import Toolchain
+from andon.sandbox.walk import walk
+
+_FILE_TOOL_LIMIT = 60.0
+
+_REMEDY = (
+    "andon needs bubblewrap 0.8 or newer and user namespaces. On Ubuntu 24.04 and newer AppArmor restricts them: "
+    "allow bwrap in an AppArmor profile, or set `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; "
+    "inside a container, start that container with the right to make user namespaces"
+)
+
+
+class BubblewrapSandbox:
+    """Implements `Sandbox`. Commands run one after another, so nothing changes the workspace while another looks."""
+
+    tier = "bubblewrap"
+
+    def __init__(self, home: Path, toolchain: Toolchain, read_only: Sequence[str]) -> None:
+        self.notes: tuple[str, ...] = _notes()
+        self._bwrap = find_bwrap()
+        self._layout = Layout(home)
+        self._toolchain = toolchain
+        # What is not there at the start stays writable, so that an agent's own invention can be undone.
+        self._read_only = [path for path in map(_plain, read_only) if _is_real(self._layout.work, path)]
+        self._lock = asyncio.Lock()
+        self._process: ConfinedProcess | None = None
+        self._lost: str | None = None
+
+    @classmethod
+    async def start(cls, home: Path, toolchain: Toolchain, read_only: Sequence[str]) -> "BubblewrapSandbox":
+        """Take over `home`, a private directory that holds the workspace as `work`, and prove that a command runs.
+
+        Raises:
+            RunError: with `no-sandbox` and the remedy if bwrap is missing or does not work here.
+        """
+        sandbox = cls(home, toolchain, read_only)
+        await asyncio.to_thread(sandbox._layout.furnish, toolchain)
+        ended = await sandbox._confine(["/bin/true"], {}, b"", 30.0, 4000)
+        if ended.exit_code != 0:
+            words = _words(ended.output)
+            raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({words}). {_REMEDY}.")
+        return sandbox
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str = ".",
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        time_limit: float = 120.0,
+        output_cap: int = 200_000,
+    ) -> Finished:
+        """See `Sandbox.run`. A `cwd` that does not exist ends with exit code 126, as does what cannot be executed."""
+        if not argv:
+            raise ValueError("argv is empty: there is nothing to run")
+        started = time.monotonic()
+        if problem := inside.problem_of([cwd, *argv], env or {}):
+            return _not_run(problem)
+        async with self._lock:
+            self._check_alive()
+            try:
+                ended = await self._confine(inside.in_directory(cwd, argv), env or {}, stdin, time_limit, output_cap)
+            except OSError as error:
+                if error.errno == errno.E2BIG:
+                    return _not_run("the arguments are too long for the kernel")
+                raise self._lose(f"bubblewrap cannot be started: {error}") from error
+            self._check_alive()
+            if ended.timed_out:
+                return Finished(124, ended.output, ended.dropped, True, time.monotonic() - started)
+            if ended.exit_code is None:
+                words = _words(ended.output[-2000:])
+                raise self._lose(f"bubblewrap ended without the command's exit code ({words})")
+            return Finished(ended.exit_code, ended.output, ended.dropped, False, time.monotonic() - started)
+
+    async def resolve(self, path: str) -> str:
+        """See `Sandbox.resolve`."""
+        output = await self._file_tool(path, inside.resolve(path))
+        return os.fsdecode(output.removesuffix(b"\0"))
+
+    async def read(self, path: str, *, limit: int) -> bytes:
+        """See `Sandbox.read`."""
+        return await self._file_tool(path, inside.read(path, limit), output_cap=limit)
+
+    async def write(self, path: str, content: bytes) -> None:
+        """See `Sandbox.write`."""
+        await self._file_tool(path, inside.write(path), stdin=content)
+
+    async def entries(self) -> list[Entry]:
+        """See `Sandbox.entries`.
+
+        Raises:
+            RunError: with `policy-refused` if the workspace is too large to be taken.
+        """
+        async with self._lock:
+            self._check_alive()
+            return await asyncio.to_thread(walk, self._layout.work)
+
+    async def close(self) -> None:
+        """See `Sandbox.close`."""
+        self._lost = self._lost or "it was closed"
+        if self._process is not None:
+            self._process.kill()
+        async with self._lock:
+            await asyncio.to_thread(remove_tree, self._layout.home)
+
+    async def _file_tool(
+        self, path: str, argv: Sequence[str], *, stdin: bytes = b"", output_cap: int = 20_000
+    ) -> bytes:
+        # The system's own tools: no program of a toolchain or workspace may stand in for them.
+        env = {"PATH": "/usr/bin:/bin"}
+        done = await self.run(argv, env=env, stdin=stdin, time_limit=_FILE_TOOL_LIMIT, output_cap=output_cap)
+        if done.exit_code == 0:
+            return done.output
+        number = errno.ETIMEDOUT if done.timed_out else inside.ERRNO_BY_EXIT.get(done.exit_code, errno.EIO)
+        said = number in (errno.EACCES, errno.EIO) and done.output
+        raise OSError(number, _words(done.output) if said else os.strerror(number), path)
+
+    async def _confine(
+        self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes, time_limit: float, output_cap: int
+    ) -> Ended:
+        options = bwrap_options(self._layout, self._toolchain, self._still_read_only(), env)
+        process = self._process = ConfinedProcess(self._bwrap, options, argv, stdin=stdin, output_cap=output_cap)
+        try:
+            return await process.run(time_limit)
+        except RunError as error:
+            raise self._lose(str(error)) from error
+        finally:
+            self._process = None
+
+    def _still_read_only(self) -> list[str]:
+        for path in self._read_only:
+            if not _is_real(self._layout.work, path):
+                raise self._lose(f"the read-only path {path!r} was moved away")
+        return self._read_only
+
+    def _check_alive(self) -> None:
+        if self._lost is not None:
+            raise self._lose(self._lost)
+
+    def _lose(self, reason: str) -> RunError:
+        self._lost = reason
+        return RunError(StopCode.SANDBOX_LOST, f"the sandbox is gone: {reason}")
+
+
+def find_bwrap() -> str:
+    """Return the path of bwrap.
+
+    Raises:
+        RunError: with `no-sandbox` if it is not installed.
+    """
+    path = shutil.which("bwrap")
+    if path is None:
+        raise RunError(
+            StopCode.NO_SANDBOX, "bubblewrap is not installed: install it (Debian, Ubuntu: apt-get install bubblewrap)."
+        )
+    return path
+
+
+def _plain(path: str) -> str:
+    if path_problem(os.fsencode(path)):
+        raise ValueError(f"{path!r} does not name a part of the workspace")
+    return path
+
+
+def _is_real(work: Path, path: str) -> bool:
+    """Whether `path` is a file or folder of the workspace itself: bwrap would follow a link on the host."""
+    place = work / path
+    chain = [place, *(above for above in place.parents if above.is_relative_to(work))]
+    return all(os.path.lexists(part) and not part.is_symlink() for part in chain)
+
+
+def _not_run(problem: str) -> Finished:
+    return Finished(126, f"andon: not run: {problem}\n".encode(), 0, False, 0.0)
+
+
+def _words(output: bytes) -> str:
+    return output.decode("utf-8", "backslashreplace").strip() or "it said nothing"
+
+
+def _notes() -> tuple[str, ...]:
+    notes = ["foreign toolchain: /usr is the host's", "no seccomp filter", "no limit on memory or disk space"]
+    # The kernel exempts the host's root from RLIMIT_NPROC, also in a user namespace.
+    return (*notes, "no limit on processes, as andon runs as root") if os.geteuid() == 0 else tuple(notes)

@@ -1,0 +1,131 @@
+"""The user's repository: read only, but for the one branch a run delivers."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from andon.records.errors import UserError
+from andon.sandbox.host_git import GitError, run_git
+from andon.sandbox.names import shown
+
+_OURS = ("factory/runs", "factory/tasks", "factory/.state")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository with a work tree and at least one commit."""
+
+    root: Path
+    """Top of the work tree."""
+    git_dir: Path
+    """The common git directory, also for a linked work tree."""
+
+    @classmethod
+    def open(cls, path: Path) -> "Repository":
+        """Find the repository `path` lies in.
+
+        Raises:
+            UserError: there is none, it is bare, has no commits, or is of a kind andon cannot read.
+        """
+        if not path.is_dir():
+            raise UserError(f"{str(path)!r} is no directory: name a directory inside a git repository")
+        common = _discover(path)
+        root = _top(path)
+        if "\n" in f"{root}{common}":
+            raise UserError(f"the path {str(root)!r} holds a line break, which git cannot borrow objects from: move it")
+        repository = cls(root=root, git_dir=common)
+        try:
+            repository.head()
+        except GitError as error:
+            raise UserError(
+                f"the repository {str(root)!r} has no commits: commit something first; every run starts at a commit"
+            ) from error
+        return repository
+
+    def head(self) -> str:
+        """Return the id of the commit that is checked out."""
+        return run_git(["rev-parse", "--verify", "HEAD^{commit}"], cwd=self.root, user_config=True).decode().strip()
+
+    def dirty(self) -> list[str]:
+        """Return paths that differ from HEAD or are untracked, as the user's own git sees them, andon's files apart."""
+        status = run_git(
+            ["status", "--porcelain", "-z", "--no-renames", "--untracked-files=all", "--", ":(top)",
+             *(f":(top,exclude){path}" for path in _OURS)],
+            cwd=self.root,
+            user_config=True,
+        )  # fmt: skip
+        return sorted({shown(line[3:]) for line in status.split(b"\0") if line})
+
+    def branch(self, name: str) -> str | None:
+        """Return the commit a local branch points to, or None if there is no such branch."""
+        return self._branches().get(name)
+
+    def receive(self, store_path: Path, commit: str, branch: str) -> None:
+        """Bring `commit` from the run's store and create `branch` at it; nothing else in the repository changes.
+
+        Raises:
+            UserError: the branch exists, another one stands in its way, or the name is not a branch name.
+        """
+        self._check_free(branch)
+        run_git(
+            ["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules",
+             "--no-auto-maintenance", "--no-show-forced-updates", "--refmap=", str(store_path), commit],
+            git_dir=self.git_dir,
+        )  # fmt: skip
+        try:
+            run_git(
+                ["update-ref", "--no-deref", "-m", "andon: deliver", f"refs/heads/{branch}", commit, "0" * len(commit)],
+                git_dir=self.git_dir,
+                env={"GIT_COMMITTER_NAME": "andon", "GIT_COMMITTER_EMAIL": "andon@localhost"},
+            )
+        except GitError as error:
+            raise UserError(f"the branch {branch!r} cannot be created: {error.stderr}") from error
+
+    def _check_free(self, branch: str) -> None:
+        try:
+            run_git(["check-ref-format", f"refs/heads/{branch}"], git_dir=self.git_dir)
+        except GitError as error:
+            raise UserError(f"{branch!r} is not a branch name git accepts: choose another task id or title") from error
+        for other in self._branches():
+            if other == branch:
+                raise UserError(
+                    f"the branch {branch!r} exists already: merge it, rename it or delete it "
+                    f"(`git branch -D {branch}`), then run the task again"
+                )
+            if branch.startswith(f"{other}/") or other.startswith(f"{branch}/"):
+                raise UserError(
+                    f"the branch {other!r} stands in the way of {branch!r}, git cannot hold both: "
+                    f"rename it (`git branch -m {other} {other}-old`), then run the task again"
+                )
+
+    def _branches(self) -> dict[str, str]:
+        listing = run_git(["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/"], git_dir=self.git_dir)
+        lines = (line.split(" ", 1) for line in listing.decode("utf-8", "surrogateescape").splitlines())
+        return {ref.removeprefix("refs/heads/"): commit for commit, ref in lines}
+
+
+def _discover(path: Path) -> Path:
+    questions = ["--is-bare-repository", "--show-object-format", "--path-format=absolute", "--git-common-dir"]
+    try:
+        answer = run_git(["rev-parse", *questions], cwd=path, user_config=True)
+    except GitError as error:
+        if "not a git repository" in error.stderr:
+            raise UserError(
+                f"{str(path)!r} is not in a git repository: change into one, or make one with `git init` and a commit"
+            ) from error
+        raise UserError(f"git cannot open the repository at {str(path)!r}: {error.stderr}") from error
+    bare, object_format, common = answer.decode("utf-8", "surrogateescape").rstrip("\n").split("\n", 2)
+    if bare == "true":
+        raise UserError(f"the repository at {str(path)!r} is bare: run andon in a clone of it that has a work tree")
+    if object_format != "sha1":
+        raise UserError(
+            f"the repository at {str(path)!r} uses {object_format} object names: andon reads sha1 ones only"
+        )
+    return Path(common)
+
+
+def _top(path: Path) -> Path:
+    try:
+        top = run_git(["rev-parse", "--show-toplevel"], cwd=path, user_config=True)
+    except GitError as error:
+        raise UserError(f"{str(path)!r} lies inside a .git directory: change into the work tree beside it") from error
+    return Path(top.decode("utf-8", "surrogateescape").removesuffix("\n"))

@@ -1,0 +1,86 @@
+"""Read a workspace from the host while no process of its sandbox is alive."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from andon.records.errors import RunError
+from andon.records.stops import StopCode
+from andon.sandbox.names import shown
+from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR, Entry
+
+FILE_CAP = 50_000_000
+"""Bytes of one file."""
+
+TOTAL_CAP = 1_000_000_000
+"""Bytes of all files together."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def walk(work: Path, *, file_cap: int = FILE_CAP, total_cap: int = TOTAL_CAP) -> list[Entry]:
+    """Return every entry below `work` but its top-level `.git`, sorted by path. No link is followed.
+
+    Raises:
+        RunError: with `policy-refused` if a file or all of them together are larger than the caps.
+    """
+    entries: list[Entry] = []
+    total = 0
+    top = os.open(work, _FOLDER)
+    try:
+        for entry in _below(top, b"", file_cap):
+            total += len(entry.content)
+            if total > total_cap:
+                raise RunError(
+                    StopCode.POLICY_REFUSED,
+                    f"the workspace holds more than {total_cap} bytes: remove what was built or downloaded there",
+                )
+            entries.append(entry)
+    finally:
+        os.close(top)
+    return sorted(entries, key=lambda entry: entry.path)
+
+
+def _below(folder: int, prefix: bytes, file_cap: int) -> Iterator[Entry]:
+    for text in os.listdir(folder):
+        name = os.fsencode(text)
+        if not prefix and name == b".git":
+            continue
+        path = prefix + name
+        facts = os.lstat(name, dir_fd=folder)
+        if stat.S_ISDIR(facts.st_mode):
+            below = _open(folder, name, _FOLDER)
+            try:
+                yield from _below(below, path + b"/", file_cap)
+            finally:
+                os.close(below)
+        elif stat.S_ISREG(facts.st_mode):
+            mode = EXECUTABLE if facts.st_mode & stat.S_IXUSR else REGULAR
+            yield Entry(path, mode, _content(folder, name, path, file_cap))
+        elif stat.S_ISLNK(facts.st_mode):
+            yield Entry(path, LINK, os.readlink(name, dir_fd=folder))
+        else:
+            yield Entry(path, "other", b"")
+
+
+def _content(folder: int, name: bytes, path: bytes, file_cap: int) -> bytes:
+    fd = _open(folder, name, _FILE)
+    with open(fd, "rb") as file:
+        content = file.read(file_cap + 1)
+    if len(content) > file_cap:
+        raise RunError(
+            StopCode.POLICY_REFUSED,
+            f"{shown(path)!r} is larger than {file_cap} bytes, more than a change may carry: remove it",
+        )
+    return content
+
+
+def _open(folder: int, name: bytes, flags: int) -> int:
+    try:
+        return os.open(name, flags, dir_fd=folder)
+    except PermissionError:
+        # Modes are the command's to choose; what it locked is still part of the workspace.
+        os.chmod(name, 0o700 if flags == _FOLDER else 0o600, dir_fd=folder)
+        return os.open(name, flags, dir_fd=folder)

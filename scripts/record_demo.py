@@ -1,0 +1,28 @@
+"""Records the demo's cassette anew: `OPENAI_BASE_URL=… python scripts/record_demo.py "answered by …"`.
+
+The endpoint may be a provider, or a stand-in that relays each request to a person; either way the answers come over
+the real wire, and the label says whose they are. Run it after changing a prompt, a packet or a tool definition.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from andon.cli.progress import Progress, print_ending
+from andon.evals.sample_run import SAMPLE, record
+
+if __name__ == "__main__":
+    target = Path(tempfile.mkdtemp(prefix="andon-record-")) / SAMPLE
+    cassette = Path(__file__).parents[1] / "evals" / "cassettes" / f"{SAMPLE}.yaml"
+    result = asyncio.run(
+        record(
+            target,
+            cassette,
+            base_url=os.environ["OPENAI_BASE_URL"],
+            answered_by=sys.argv[1],
+            listeners=[Progress(sys.stderr).show],
+        )
+    )
+    print_ending(result, target, sys.stdout)

@@ -1,0 +1,295 @@
+"""Which checks a project has."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from andon.context.base import BaseFiles
+from andon.context.commands import NODE_SYNTAX, PYTHON_SYNTAX, name_of
+from andon.context.detect import detect
+from andon.context.settings import Checks, Settings
+from andon.records.project import Command, ProjectSetup, Runner
+
+MakeFiles = Callable[[Mapping[str, str | bytes]], BaseFiles]
+NO_TEST = "No test command was found. Name one in [checks] of factory/andon.toml."
+NO_STATIC = "No static check was found. Name one in [checks] of factory/andon.toml."
+
+
+def _test(runner: Runner, argv: str, origin: str, cwd: str = ".") -> Command:
+    return Command(kind="test", runner=runner, argv=tuple(argv.split()), origin=origin, cwd=cwd)
+
+
+def _static(runner: Runner, argv: str, origin: str, cwd: str = ".") -> Command:
+    return Command(kind="static", runner=runner, argv=tuple(argv.split()), origin=origin, cwd=cwd)
+
+
+def _syntax(origin: str, cwd: str = ".") -> Command:
+    return Command(kind="static", runner="other", argv=("python", "-c", PYTHON_SYNTAX), origin=origin, cwd=cwd)
+
+
+def _node_syntax(origin: str = "package.json", cwd: str = ".") -> Command:
+    return Command(kind="static", runner="other", argv=("node", "-e", NODE_SYNTAX), origin=origin, cwd=cwd)
+
+
+def test_a_python_project_with_pytest_and_ruff(base: MakeFiles) -> None:
+    files = base({"pyproject.toml": "[tool.pytest.ini_options]\n[tool.ruff]\n", "uv.lock": "", "src/a.py": ""})
+    assert detect(files, Settings()) == ProjectSetup(
+        languages=["python"],
+        tests=[_test("pytest", "python -m pytest", "pyproject.toml")],
+        static=[_static("ruff", "ruff check .", "pyproject.toml")],
+        lock_files=["uv.lock"],
+        programs=["pytest", "python", "ruff"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "origin"),
+    [
+        ({"pytest.ini": ""}, "pytest.ini"),
+        ({"setup.cfg": "[tool:pytest]\n"}, "setup.cfg"),
+        ({"tox.ini": "[pytest]\n"}, "tox.ini"),
+        ({"conftest.py": ""}, "conftest.py"),
+        ({"tests/conftest.py": ""}, "tests/conftest.py"),
+        ({"tests/unit/test_a.py": "", "a.py": ""}, "tests/unit/test_a.py"),
+        ({"test_a.py": "", "pyproject.toml": "[project]\n"}, "test_a.py"),
+    ],
+)
+def test_pytest_is_seen_wherever_it_shows(base: MakeFiles, files: dict[str, str], origin: str) -> None:
+    assert detect(base(files), Settings()).tests == [_test("pytest", "python -m pytest", origin)]
+
+
+def test_python_without_a_linter_gets_a_syntax_check(base: MakeFiles) -> None:
+    setup = detect(base({"app.py": "", "tests/test_app.py": ""}), Settings())
+    assert (setup.static, setup.programs) == ([_syntax("tests/test_app.py")], ["pytest", "python"])
+
+
+@pytest.mark.parametrize("files", [{}, {"README.md": "", "docs/a.txt": ""}])
+def test_a_project_that_shows_nothing_says_so(base: MakeFiles, files: dict[str, str]) -> None:
+    assert detect(base(files), Settings()) == ProjectSetup(notes=[NO_TEST, NO_STATIC])
+
+
+def test_the_project_of_the_guide_runs_the_test_runner_of_node(base: MakeFiles) -> None:
+    package = """{
+"name": "mini-software-factory",
+"private": true,
+"type": "module",
+"scripts": {
+"factory": "node factory/orchestrator.mjs",
+"test": "node --test"
+}
+}
+"""
+    assert detect(base({"package.json": package}), Settings()) == ProjectSetup(
+        languages=["javascript"],
+        tests=[_test("node-test", "node --test", "package.json")],
+        static=[_node_syntax()],
+        programs=["node"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("lock", "manager"),
+    [("package-lock.json", "npm"), ("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("README.md", "npm")],
+)
+def test_the_lock_file_names_the_package_manager(base: MakeFiles, lock: str, manager: Runner) -> None:
+    package = '{"scripts": {"test": "vitest run", "lint": "eslint ."}}'
+    setup = detect(base({"package.json": package, lock: ""}), Settings())
+    assert (setup.tests, setup.static, setup.programs) == (
+        [_test(manager, f"{manager} test", "package.json")],
+        [_static("other", f"{manager} run lint", "package.json")],
+        sorted([manager, "node"]),
+    )
+
+
+def test_two_package_managers_are_noted(base: MakeFiles) -> None:
+    package = '{"scripts": {"test": "jest"}}'
+    setup = detect(base({"package.json": package, "yarn.lock": "", "package-lock.json": ""}), Settings())
+    assert setup.notes == ["Lock files of several package managers (yarn.lock, package-lock.json): yarn is used."]
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ("node --test tests/", _test("node-test", "node --test tests/", "package.json")),
+        ("node --test tests/*.mjs", _test("npm", "npm test", "package.json")),
+        ("npm run build && node --test", _test("npm", "npm test", "package.json")),
+    ],
+)
+def test_a_node_script_that_needs_a_shell_goes_through_npm(base: MakeFiles, script: str, expected: Command) -> None:
+    package = f'{{"scripts": {{"test": "{script}"}}}}'
+    assert detect(base({"package.json": package}), Settings()).tests == [expected]
+
+
+def test_the_placeholder_of_npm_init_is_no_test(base: MakeFiles) -> None:
+    package = '{"scripts": {"test": "echo \\"Error: no test specified\\" && exit 1"}}'
+    assert detect(base({"package.json": package}), Settings()).notes == [NO_TEST]
+
+
+def test_go_and_rust(base: MakeFiles) -> None:
+    assert detect(base({"go.mod": "", "go.sum": "", "Cargo.toml": "", "Cargo.lock": ""}), Settings()) == ProjectSetup(
+        languages=["go", "rust"],
+        tests=[_test("go", "go test ./...", "go.mod"), _test("cargo", "cargo test", "Cargo.toml")],
+        static=[
+            _static("other", "go vet ./...", "go.mod"),
+            _static("other", "cargo check --all-targets", "Cargo.toml"),
+        ],
+        lock_files=["Cargo.lock", "go.sum"],
+        programs=["cargo", "go"],
+    )
+
+
+def test_make_is_used_where_nothing_more_direct_is_found(base: MakeFiles) -> None:
+    setup = detect(base({"Makefile": "all: a\ntest: all\n\t./t\nlint:\n\t./l\n", "main.c": ""}), Settings())
+    assert setup == ProjectSetup(
+        tests=[_test("make", "make test", "Makefile")],
+        static=[_static("other", "make lint", "Makefile")],
+        programs=["make"],
+    )
+
+
+@pytest.mark.parametrize("makefile", ["tests: a\n", "test := a\n", "\ttest: a\n", "# test: a\n"])
+def test_a_makefile_without_a_test_target_is_none(base: MakeFiles, makefile: str) -> None:
+    assert detect(base({"Makefile": makefile}), Settings()).tests == []
+
+
+def test_make_tox_and_nox_step_back_before_pytest_and_it_is_noted(base: MakeFiles) -> None:
+    files = base({"Makefile": "test:\n", "tox.ini": "[tox]\n", "noxfile.py": "", "pytest.ini": ""})
+    setup = detect(files, Settings())
+    assert (setup.tests, setup.notes) == (
+        [_test("pytest", "python -m pytest", "pytest.ini")],
+        ["Not used, since pytest is more direct: make test, tox, nox."],
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"tox.ini": "[testenv]\n"}, _test("tox", "tox", "tox.ini")),
+        ({"noxfile.py": ""}, _test("nox", "nox", "noxfile.py")),
+    ],
+)
+def test_tox_and_nox_are_the_last_resort(base: MakeFiles, files: dict[str, str], expected: Command) -> None:
+    assert detect(base(files), Settings()).tests == [expected]
+
+
+def test_sub_projects_one_level_down_run_in_their_folder(base: MakeFiles) -> None:
+    files = base({
+        "api/pyproject.toml": "[tool.pytest]\n",
+        "api/uv.lock": "",
+        "web/package.json": '{"scripts": {"test": "jest"}}',
+        "web/yarn.lock": "",
+        "web/deep/package.json": '{"scripts": {"test": "deep"}}',
+        "vendor/package.json": '{"scripts": {"test": "vendored"}}',
+        "factory/package.json": '{"scripts": {"test": "factory"}}',
+    })  # fmt: skip
+    assert detect(files, Settings()) == ProjectSetup(
+        languages=["javascript", "python"],
+        tests=[
+            _test("pytest", "python -m pytest", "api/pyproject.toml", "api"),
+            _test("yarn", "yarn test", "web/package.json", "web"),
+        ],
+        static=[_syntax("api/pyproject.toml", "api"), _node_syntax("web/package.json", "web")],
+        lock_files=["api/uv.lock", "web/yarn.lock"],
+        programs=["node", "pytest", "python", "yarn"],
+        notes=[
+            "Sub-projects one level below the root are checked too: api/pyproject.toml.",
+            "Sub-projects one level below the root are checked too: web/package.json.",
+        ],
+    )
+
+
+def test_what_the_root_tests_cover_is_not_run_twice(base: MakeFiles) -> None:
+    setup = detect(base({"pytest.ini": "", "plugin/pyproject.toml": "[tool.pytest]\n"}), Settings())
+    assert (setup.tests, setup.notes) == (
+        [_test("pytest", "python -m pytest", "pytest.ini")],
+        ["Left to the checks of the root: plugin/pyproject.toml. Name others in [checks] of factory/andon.toml."],
+    )
+
+
+def test_settings_replace_what_was_detected(base: MakeFiles) -> None:
+    checks = Checks(test=[("pytest", "-q"), ("python", "-m", "pytest"), ("node", "--test"), ("./t",)], static=[])
+    setup = detect(base({"go.mod": ""}), Settings(checks=checks))
+    origin = "factory/andon.toml"
+    assert setup == ProjectSetup(
+        languages=["go"],
+        tests=[
+            _test("pytest", "pytest -q", origin),
+            _test("pytest", "python -m pytest", origin),
+            _test("node-test", "node --test", origin),
+            _test("other", "./t", origin),
+        ],
+        programs=["./t", "node", "pytest", "python"],
+        notes=[NO_STATIC],
+    )
+
+
+def test_submodules_are_noted(base: MakeFiles) -> None:
+    setup = detect(base({".gitmodules": "", "pytest.ini": ""}), Settings())
+    assert setup.notes == ["Submodules are left alone: their files are not in the workspace."]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("package.json", '{"scripts": '),
+        ("package.json", "[1]"),
+        ("package.json", "[" * 100_000),
+        ("package.json", b"\xff\xfe"),
+        ("pyproject.toml", "[tool"),
+    ],
+)
+def test_a_manifest_that_cannot_be_read_is_noted(base: MakeFiles, name: str, content: str | bytes) -> None:
+    assert f"{name} cannot be read and was passed over." in detect(base({name: content}), Settings()).notes
+
+
+@pytest.mark.parametrize("package", ['{"scripts": []}', '{"scripts": {"test": 1, "lint": {}}}', '{"scripts": null}'])
+def test_odd_scripts_are_no_tests(base: MakeFiles, package: str) -> None:
+    setup = detect(base({"package.json": package}), Settings())
+    assert (setup.tests, setup.static) == ([], [_node_syntax()])
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        (_test("pytest", "python -m pytest -q", ""), "pytest -q"),
+        (_static("ruff", "ruff check .", ""), "ruff check ."),
+        (_test("npm", "npm test", "", "web"), "npm test (in web)"),
+        (_syntax(""), "python syntax"),
+        (_node_syntax(), "node syntax"),
+    ],
+)
+def test_commands_have_names_for_people(command: Command, name: str) -> None:
+    assert name_of(command) == name
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [
+        ("def f(): pass\n", 0, ""),
+        ("def f(:\n", 1, "pkg/a.py: invalid syntax (a.py, line 1)\n"),
+        ("\0", 1, "pkg/a.py: "),
+    ],
+)
+def test_the_python_syntax_check_really_checks(tmp_path: Path, content: str, code: int, said: str) -> None:
+    (tmp_path / "pkg").mkdir()
+    (tmp_path / "pkg" / "a.py").write_text(content)
+    (tmp_path / "dangling.py").symlink_to("nowhere")
+    done = subprocess.run(
+        [sys.executable, "-c", PYTHON_SYNTAX], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code and done.stdout.replace(str(tmp_path), "").startswith(said)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.py", "dangling.py", "pkg"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="needs node")
+@pytest.mark.parametrize(("content", "code"), [("export const a = 1;\n", 0), ("export const = 1;\n", 1)])
+def test_the_node_syntax_check_really_checks(tmp_path: Path, content: str, code: int) -> None:
+    for name in ("src/a.mjs", "node_modules/bad.js"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(content if name == "src/a.mjs" else "(")
+    done = subprocess.run(["node", "-e", NODE_SYNTAX], cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, b"a.mjs" in done.stderr) == (code, code == 1)

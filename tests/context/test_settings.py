@@ -1,0 +1,74 @@
+"""factory/andon.toml."""
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from andon.context.base import BaseFiles
+from andon.context.settings import Checks, Limits, Models, Settings, load_settings
+from andon.records.errors import UserError
+
+MakeFiles = Callable[[Mapping[str, str | bytes]], BaseFiles]
+FULL = """
+[limits]
+review_rounds = 3
+model_calls = 40
+command_seconds = 30
+check_seconds = 90
+[models]
+default = "provider/model"
+reviewer = "provider/other"
+[checks]
+test = [["python", "-m", "pytest", "-q"], "npm test -- 'a b'"]
+static = []
+[protected_paths]
+authentication = ["src/auth/", "*.pem"]
+"""
+
+
+def test_without_the_file_the_defaults_hold(base: MakeFiles) -> None:
+    settings = load_settings(base({"README.md": ""}))
+    assert settings == Settings()
+    limits = Limits(review_rounds=2, model_calls=80, command_seconds=120, check_seconds=600)
+    assert (settings.limits, settings.checks) == (limits, Checks(test=None, static=None))
+
+
+@pytest.mark.parametrize("text", [FULL, FULL.replace("\n", "\r\n"), "\ufeff" + FULL])
+def test_every_key_is_read_whatever_the_newlines_or_byte_order_mark(base: MakeFiles, text: str) -> None:
+    assert load_settings(base({"factory/andon.toml": text})) == Settings(
+        limits=Limits(review_rounds=3, model_calls=40, command_seconds=30, check_seconds=90),
+        models=Models(default="provider/model", reviewer="provider/other"),
+        checks=Checks(test=[("python", "-m", "pytest", "-q"), ("npm", "test", "--", "a b")], static=[]),
+        protected_paths={"authentication": ["src/auth/", "*.pem"]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[limits]\nreview_rounds = \n", ": malformed TOML: Invalid value (at line 2, column 17). Correct that line."),
+        (b"a = '\xff'", ":1: not UTF-8 text. Save the file as UTF-8."),
+        (
+            "[limit]\n",
+            ": limit: unknown field, or a second spelling of one already given. Correct the key and run again.",
+        ),
+        ("[limits]\nreviews = 1\n", ": limits.reviews: unknown field, or a second spelling"),
+        ("[limits]\nmodel_calls = '9'\n", ": limits.model_calls: Input should be a valid integer. "),
+        ("[limits]\nmodel_calls = true\n", ": limits.model_calls: Input should be a valid integer. "),
+        ("[limits]\nmodel_calls = 0\n", ": limits.model_calls: Input should be greater than or equal to 1. "),
+        ("[models]\ndefault = 1\n", ": models.default: Input should be a valid string. "),
+        ("[checks]\ntest = 'pytest'\n", ": checks.test: Input should be a valid list. "),
+        ("[checks]\ntest = [[]]\n", ": checks.test.0: must be a command: a string, or a list of words. "),
+        ("[checks]\ntest = [['a', 1]]\n", ": checks.test.0: must be a command: a string, or a list of words. "),
+        ('[checks]\ntest = ["it\'s"]\n', ": checks.test.0: cannot be split into words: No closing quotation. "),
+        ("[checks]\ntest = ['a && b']\n", ": checks.test.0: holds '&&', but commands run without a shell"),
+        ("[checks]\ntest = ['cd x; b']\n", ": checks.test.0: holds 'x;', but commands run without a shell"),
+        ("[checks]\nstatic = ['CI=1 ruff']\n", ": checks.static.0: must begin with a program, not 'CI=1'. "),
+        ("[protected_paths]\nbilling = 'x'\n", ": protected_paths.billing: Input should be a valid list. "),
+        ("[protected_paths]\nbilling = ['']\n", ": protected_paths.billing.0: String should have at least 1 character"),
+    ],
+)
+def test_a_bad_file_is_refused_with_file_and_key(base: MakeFiles, text: str | bytes, said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_settings(base({"factory/andon.toml": text}))
+    assert str(caught.value).startswith(f"factory/andon.toml{said}")
