@@ -14,7 +14,7 @@ from pathlib import Path
 from andon.cli.progress import Progress, print_ending
 from andon.intake.intent import task_from_intent
 from andon.intake.queue import find, load_queue, next_pending
-from andon.line.engine import Gate
+from andon.line.engine import Answer, Gate
 from andon.line.job import prepare, queue_path
 from andon.line.live import live_answerer
 from andon.line.run import run_job
@@ -94,6 +94,6 @@ def _task(repository: Repository, args: argparse.Namespace) -> tuple[Task, bool]
     return task, True
 
 
-async def _ask(gate: Gate) -> bool:
-    answer = await asyncio.to_thread(input, f"\n{gate.question} [y/N] ")
-    return answer.strip().lower() in ("y", "yes")
+async def _ask(gate: Gate) -> Answer:
+    said = await asyncio.to_thread(input, f"\n{gate.shown}\n{gate.question} [y/N] ")
+    return Answer("yes" if said.strip().lower() in ("y", "yes") else "no")

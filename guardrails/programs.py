@@ -71,7 +71,7 @@ def _unwrap(words: Sequence[Word]) -> tuple[str | None, list[Word]]:
     rest = list(words)
     while rest:
         first = rest[0]
-        if first.computed or (first.pattern and "{" in first.text and first.text not in RESERVED):
+        if first.computed or (first.pattern and first.text not in (*RESERVED, "[", "[[")):
             raise Refused("computed-program", f"the program {first.text!r} is computed; write its name")
         name = posixpath.basename(first.text)
         if name in RESERVED:
@@ -98,8 +98,10 @@ def _module(words: Sequence[Word]) -> tuple[str, list[Word]] | None:
 
 def _after_wrapper(name: str, rest: list[Word]) -> list[Word]:
     takes_value = WRAPPERS[name]
-    while rest and (rest[0].text.startswith("-") or (name == "env" and re.match(r"[A-Za-z_]\w*=", rest[0].text))):
+    while rest and re.match(r"-|[A-Za-z_]\w*\+?=", rest[0].text):
         option = rest[0].text
+        if name == "command" and option in ("-v", "-V"):
+            return []
         if name == "env" and re.match(r"-S|--split-string|-C|--chdir", option):
             raise Refused("computed-program", f"env {option} is not read here; write the command itself")
         if not option.startswith("-"):

@@ -84,6 +84,7 @@ class _Reader:
             character = self.text[self.at]
             if blank := _BLANK.match(self.text, self.at):
                 self.at = blank.end()
+                self._refuse_split(blank[0])
             elif character == "\n":
                 self.at += 1
                 self._end_command()
@@ -158,13 +159,15 @@ class _Reader:
             self.at += 1
             self._nested()
             return
-        if self.at >= len(self.text) or self.text[self.at] in "\n;&|()<>":
+        if self.at >= len(self.text) or self.text[self.at] in "\n;&|()<>" or self.text.startswith("\\\n", self.at):
             raise ShellError(f"the redirection {operator!r} names no file; complete it")
         target = self._word()
         if operator.startswith("<"):
             self.current.fed = True
         if operator in ("<<", "<<-"):
             raw = self.text[found.end() : self.at]
+            if "\n" in raw:
+                raise ShellError("the word of a here-document goes over a line end; keep it on one line")
             expands = not any(quote in raw for quote in "'\"\\")
             self.here_documents.append(_HereDocument(target.text, expands, operator == "<<-"))
         elif operator in ("<&", ">&") and re.fullmatch(r"\d*-?", target.text):
@@ -226,6 +229,11 @@ class _Reader:
                 self.at += 1
         return Word("".join(out), computed, pattern)
 
+    def _refuse_split(self, passed: str) -> None:
+        """Refuse a backslash at a line's end inside an operator: the shell puts its halves together again."""
+        if passed == "\\\n" and self.text[self.at : self.at + 1] in tuple("<>&|;("):
+            raise ShellError("a line ends with a backslash inside an operator; keep operators on one line")
+
     def _refuse_subscript(self, name: str) -> None:
         words = self.current.words
         if name.isidentifier() and (not words or words[0].text in _DECLARING):
@@ -265,6 +273,8 @@ class _Reader:
     def _dollar(self, *, quoted: bool) -> str:
         start = self.at
         following = self.text[start + 1 : start + 2]
+        if self.text.startswith("\\\n", start + 1):
+            raise ShellError("a line ends between `$` and its name; keep them on one line")
         if found := _ARITHMETIC.match(self.text, start):
             self.at = found.end()
         elif following == "(":

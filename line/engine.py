@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -20,10 +20,23 @@ class Gate:
     question: str
     """What the person decides, in a sentence, made from records."""
     parked: StopCode
-    """How the run ends when there is nobody to ask."""
+    """How the run ends when there is nobody to ask, or when nothing but yes lets it go on."""
+    shown: str = ""
+    """What the person should read before answering."""
+    editable: str = ""
+    """A JSON document the person may change instead of agreeing to it; empty: nothing can be edited."""
 
 
-Ask = Callable[[Gate], Awaitable[bool]]
+@dataclass(frozen=True)
+class Answer:
+    """What a person said at a gate."""
+
+    kind: Literal["yes", "no", "edit", "stop"]
+    text: str = ""
+    """With `no` the reason, with `edit` the changed document."""
+
+
+Ask = Callable[[Gate], Awaitable[Answer]]
 
 
 class InProcessEngine:
@@ -33,7 +46,7 @@ class InProcessEngine:
     """
 
     def __init__(self, events: Events, ask: Ask | None = None) -> None:
-        """`ask` puts a gate to a person and says whether they agreed; without it every gate parks the run."""
+        """`ask` puts a gate to a person and returns the answer; without it every gate parks the run."""
         self._events = events
         self._ask = ask
         self._seen: set[tuple[str, str]] = set()
@@ -56,14 +69,22 @@ class InProcessEngine:
         finally:
             self._events.emit("step.ended", name=name, key=key, outcome=outcome)
 
-    async def wait(self, gate: Gate) -> None:
-        """Return once a person agreed.
+    @property
+    def someone_there(self) -> bool:
+        """True if a person can be asked at a gate."""
+        return self._ask is not None
+
+    async def wait(self, gate: Gate) -> Answer:
+        """Return what a person answered: `yes`, `no`, or `edit` where the gate has something to edit.
 
         Raises:
-            RunError: with the gate's stop code if nobody can be asked here, or the person said no.
+            RunError: with the gate's stop code if nobody can be asked here; `interrupted` if the person stops the run.
         """
         self._events.emit("phase", name="waiting", gate=gate.name, question=gate.question)
         if self._ask is None:
             raise RunError(gate.parked, gate.question)
-        if not await self._ask(gate):
-            raise RunError(gate.parked, f"A person said no: {gate.question}")
+        answer = await self._ask(gate)
+        self._events.emit("gate.answered", gate=gate.name, answer=answer.kind)
+        if answer.kind == "stop":
+            raise RunError(StopCode.INTERRUPTED, f"A person stopped the run at the question: {gate.question}")
+        return answer

@@ -7,7 +7,7 @@ from andon.agents.handoffs import Repairable
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
 from andon.guardrails.judge import Policy, judge_change
 from andon.line.checks import OpenSandbox, check_change
-from andon.line.engine import InProcessEngine
+from andon.line.engine import Gate, InProcessEngine
 from andon.line.event_log import EventLog
 from andon.line.job import Job
 from andon.line.run_folder import RunFolder
@@ -50,6 +50,7 @@ class Lane:
     """The tree that `head` and `comparison` speak of."""
     reviews: list[Review] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    _plans: int = 0
     _takes: int = 0
     _refused: int = 0
     _unchanged: int = 0
@@ -59,6 +60,8 @@ class Lane:
         task = self.job.task
         if task.acceptance_criteria and payload.acceptance_criteria != task.acceptance_criteria:
             raise Repairable("acceptance_criteria must be the task's, word for word and in order; add nothing")
+        if self.engine.someone_there:
+            payload = await self._approved(payload)
         self.plan = Plan(
             **payload.model_dump(),
             task_id=task.id,
@@ -67,6 +70,15 @@ class Lane:
         )
         self.folder.write("plan.json", self.plan.model_dump_json(indent=2) + "\n")
         return executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base)
+
+    async def _approved(self, payload: PlanPayload) -> PlanPayload:
+        self._plans += 1
+        document = payload.model_dump_json(indent=2)
+        gate = Gate(f"plan-{self._plans}", "Go on with this plan?", StopCode.NO_EVIDENCE, document, document)
+        answer = await self.engine.wait(gate)
+        if answer.kind == "no":
+            raise Repairable(f"a person refused this plan: {answer.text or 'no reason was given'}")
+        return PlanPayload.model_validate_json(answer.text) if answer.kind == "edit" else payload
 
     async def change_ready(self, report: ChangeReport) -> str:
         """Take the tree, check it in fresh sandboxes, and return the reviewer's packet."""

@@ -274,7 +274,10 @@ async def _deliver(job: Job, lane: Lane, review: Review, state: _State) -> None:
     if code is StopCode.CHECKS_FAILED:
         raise RunError(code, f"The checks are red: {lane.comparison.reason}.")
     if code is not None:
-        await lane.engine.wait(Gate("evidence", f"Deliver although {lane.comparison.reason}?", code))
+        question = f"Deliver although {lane.comparison.reason}?"
+        answer = await lane.engine.wait(Gate("evidence", question, code))
+        if answer.kind != "yes":
+            raise RunError(code, f"A person said no: {question} {answer.text}".rstrip())
     papers = committed_papers(job, lane, state.warnings)
 
     async def make_branch() -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from agents import AgentBase, RunContextWrapper
+from agents import AgentBase, AgentsException, RunContextWrapper
 from agents.mcp import MCPServer
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -17,6 +17,10 @@ from andon.records.ports import Steps
 
 _READ_SECONDS = 3600.0
 """Only against a hung process: how long a command may take is decided where it runs."""
+
+
+class _RunStopped(RunError, AgentsException):
+    """A `RunError` that the SDK's runner lets through: it wraps every exception that is none of its own."""
 
 
 class ToolConnection(MCPServer):
@@ -120,7 +124,7 @@ def _failure_text(context: RunContextWrapper[Any], error: Exception) -> str:
     fault: BaseException | None = error
     while fault is not None:
         if isinstance(fault, RunError):
-            raise fault
+            raise _RunStopped(fault.code, str(fault)) from fault
         fault = fault.__cause__
     if "Invalid JSON" in str(error):
         return "refused (arguments): the arguments were not one valid JSON object; send the call again with valid JSON"

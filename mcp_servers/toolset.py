@@ -92,7 +92,8 @@ async def _call(
         workbench.events.emit("tool.refused", **facts, rule=decision.rule, reason=decision.reason)
         return _answer(f"refused ({decision.rule}): {show_hidden(decision.reason)}", is_error=True)
     result = await call_next(ctx)
-    failed = isinstance(result, CallToolResult) and bool(result.is_error)
+    # The chain below hands back what goes on the wire.
+    failed = not isinstance(result, dict) or bool(result.get("isError"))
     workbench.events.emit("tool.called", **facts, outcome="failed" if failed else "done")
     return result
 
@@ -132,7 +133,7 @@ def _tool(workbench: Workbench, name: str, binding: Binding) -> Tool:
     return _JudgedTool(
         fn=run,
         name=name,
-        description=definition.description.replace("{seconds:g}", f"{workbench.command_seconds:g}"),
+        description=definition.description.replace("{seconds}", f"{workbench.command_seconds:g}"),
         parameters=definition.schema,
         fn_metadata=FuncMetadata(arg_model=ArgModelBase),
         is_async=True,

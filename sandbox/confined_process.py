@@ -89,8 +89,7 @@ class ConfinedProcess:
             await asyncio.gather(
                 self._feed(process), self._collect(process), self._outlive(process), self._follow(status)
             )
-            if self._namespace_init is not None:
-                await _readable(self._namespace_init)
+            await self._namespace_gone()
         finally:
             if self._namespace_init is not None:
                 os.close(self._namespace_init)
@@ -105,10 +104,19 @@ class ConfinedProcess:
                 self._bwrap, "--args", str(options_fd), "--", *self._argv,
                 stdin=asyncio.subprocess.PIPE if self._stdin else asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(telling, options_fd), env={}, cwd="/",
+                pass_fds=(telling, options_fd), env={}, cwd="/", process_group=0,
             )  # fmt: skip
         finally:
             os.close(options_fd)
+
+    async def _namespace_gone(self) -> None:
+        if self._namespace_init is None:
+            return
+        try:
+            async with asyncio.timeout(_DEATH_LIMIT):
+                await _readable(self._namespace_init)
+        except TimeoutError as error:
+            raise RunError(StopCode.SANDBOX_LOST, "processes of the sandbox are still alive after its end") from error
 
     async def _death(self, life: asyncio.Future[None]) -> None:
         await asyncio.wait({life}, timeout=_DEATH_LIMIT)
@@ -135,9 +143,14 @@ class ConfinedProcess:
             self._output.add(chunk)
 
     async def _outlive(self, process: asyncio.subprocess.Process) -> None:
-        await process.wait()
-        # bwrap asks the kernel for this too, but not from its first moment on.
+        # Not process.wait(): some versions of Python return from it only when the pipes are closed as well.
+        await _ended(process.pid)
+        # bwrap asks the kernel to end its child with it, but not from its first moment on; until it does, the child
+        # is still in bwrap's process group.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         self.kill()
+        await process.wait()
 
     async def _follow(self, status: asyncio.StreamReader) -> None:
         async for line in status:
@@ -163,15 +176,24 @@ async def _reader(fd: int) -> asyncio.StreamReader:
     return reader
 
 
+async def _ended(pid: int) -> None:
+    """Return when our child `pid` has ended."""
+    try:
+        pidfd = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        await _readable(pidfd)
+    finally:
+        os.close(pidfd)
+
+
 async def _readable(pidfd: int) -> None:
-    """Return when the process of `pidfd`, and with it its whole pid namespace, has ended."""
+    """Return when the process of `pidfd` has ended; the first of a pid namespace ends after all others in it."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_reader(pidfd, ended.set)
     try:
-        async with asyncio.timeout(_DEATH_LIMIT):
-            await ended.wait()
-    except TimeoutError as error:
-        raise RunError(StopCode.SANDBOX_LOST, "processes of the sandbox are still alive after its end") from error
+        await ended.wait()
     finally:
         loop.remove_reader(pidfd)

@@ -14,7 +14,7 @@ from andon.sandbox.store import TreeStore
 from andon.sandbox.toolchain import Toolchain
 
 _HISTORY = 10
-_IDENTITY = {"user.name": "andon", "user.email": "andon@localhost", "gc.auto": "0"}
+_CONFIG = "[user]\n\tname = andon\n\temail = andon@localhost\n[gc]\n\tauto = 0\n"
 
 
 async def start_sandbox(
@@ -52,10 +52,10 @@ def _plant_git(store: TreeStore, commit: str, work: Path) -> None:
     """
     git_dir = work / ".git"
     run_git(["init", "--quiet", "--template=", "--initial-branch=main", str(work)])
-    for name, value in _IDENTITY.items():
-        run_git(["config", name, value], git_dir=git_dir)
+    with (git_dir / "config").open("a") as config:
+        config.write(_CONFIG)
     run_git(
-        ["fetch", "--quiet", f"--depth={_HISTORY}", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
+        ["-c", "transfer.unpackLimit=1", "fetch", "--quiet", f"--depth={_HISTORY}", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
          "--no-auto-maintenance", str(store.path), commit],
         git_dir=git_dir,
     )  # fmt: skip

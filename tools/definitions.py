@@ -64,13 +64,13 @@ DEFINITIONS: dict[str, Definition] = {
         Definition("run_tests", "Run the project's tests. Answers counts, and where and why each failure.", True),
         Definition(
             "run_command",
-            "Run shell text: no network, no input, at most {seconds:g} s; its processes end with it. /tmp is scratch. "
+            "Run shell text: no network, no input, at most {seconds} s; its processes end with it. /tmp is scratch. "
             f"Answers exit code and output. {_OUTPUT}",
             False,
         ),
         Definition(
             "git",
-            "Local git: status, diff, log, show, blame, ls-files, grep, rev-parse, branch --list, add, restore -- FILE. "
+            "Local git: status diff log show blame ls-files grep rev-parse, branch --list, add, restore -- FILE. "
             f"The factory commits and publishes. {_OUTPUT}",
             False,
         ),

@@ -2,13 +2,13 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from lane_kit import CHANGE, FILES, SUB, SUB_TEST, call, git, make_repository, plan, report, review, run_line, text
 from lane_kit import write as write_file
 
-from andon.line.engine import Gate
+from andon.line.engine import Answer, Gate
 from andon.records.task import Task
 
 GOOD = ([plan()], *CHANGE, [report()], [review()])
@@ -130,19 +130,45 @@ def test_an_edited_base_test_waits_for_a_person(repo: Path) -> None:
     assert status_of(repo) == "waiting-approval"
 
 
-@pytest.mark.parametrize(("agrees", "stop_code", "exit_code"), [(True, "delivered", 0), (False, "changed-tests", 10)])
-def test_a_person_who_is_there_decides(repo: Path, agrees: bool, stop_code: str, exit_code: int) -> None:
+@pytest.mark.parametrize(
+    ("said", "stop_code", "exit_code"),
+    [("yes", "delivered", 0), ("no", "changed-tests", 10), ("stop", "interrupted", 130)],
+)
+def test_a_person_who_is_there_decides(
+    repo: Path, said: Literal["yes", "no", "stop"], stop_code: str, exit_code: int
+) -> None:
     asked: list[Gate] = []
 
-    async def ask(gate: Gate) -> bool:
+    async def ask(gate: Gate) -> Answer:
         asked.append(gate)
-        return agrees
+        return Answer(said if gate.name == "evidence" else "yes")
 
     gone = SUB_TEST.replace("def test_add", "def check_add")
     answers = ([plan()], [write_file("tests/test_calc.py", gone)], [write_file("calc.py", SUB)], [report()], [review()])
     ran = run_line(repo, *answers, ask=ask)
     assert (ran.result.stop_code, ran.result.exit_code) == (stop_code, exit_code)
-    assert [gate.name for gate in asked] == ["evidence"]
+    assert [gate.name for gate in asked] == ["plan-1", "evidence"]
+
+
+def test_a_refused_plan_goes_back_to_the_planner_with_the_reason(repo: Path) -> None:
+    said = iter([Answer("no", "test it too"), Answer("yes")])
+
+    async def ask(gate: Gate) -> Answer:
+        return next(said)
+
+    ran = run_line(repo, [plan()], *GOOD, ask=ask)
+    assert ran.result.stop_code == "delivered"
+    [(_, refused)] = ran.kinds("handoff.refused")
+    assert "a person refused this plan: test it too" in refused["reason"]
+
+
+def test_an_edited_plan_is_the_one_that_is_carried_out(repo: Path) -> None:
+    async def ask(gate: Gate) -> Answer:
+        return Answer("edit", gate.editable.replace("add sub beside add", "add sub below add"))
+
+    ran = run_line(repo, *GOOD, ask=ask)
+    assert json.loads((ran.folder / "plan.json").read_text())["summary"] == "add sub below add"
+    assert "add sub below add" in ran.first_inputs()[1]
 
 
 def test_without_tests_there_is_no_evidence_and_a_person_decides(tmp_path: Path) -> None:

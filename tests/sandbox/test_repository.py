@@ -151,7 +151,7 @@ def test_receiving_works_into_a_shallow_clone(repo: Path, git: Git, tmp_path: Pa
 def test_a_branch_that_exists_is_left_alone(repo: Path, repository: Repository, store: TreeStore, git: Git) -> None:
     git(repo, "branch", "factory/t")
     commit = change(store, repository)
-    with pytest.raises(UserError, match="'factory/t' exists already.*git branch -D factory/t"):
+    with pytest.raises(UserError, match=r"'factory/t' exists already.*git branch -D factory/t"):
         repository.receive(store.path, commit, "factory/t")
     assert repository.branch("factory/t") == repository.head()
 

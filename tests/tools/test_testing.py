@@ -139,21 +139,24 @@ async def test_a_selection_that_names_nothing_is_no_pass(start: Start) -> None:
     assert "not found" in render_tests(run)
 
 
+_FORGED = "def pytest_unconfigure(config):\n    open(config.option.xmlpath, 'w').write({!r})\n"
+
+
 @pytest.mark.parametrize(
-    ("conftest", "exit_code"),
+    ("conftest", "body", "exit_code"),
     [
-        ("import os\ndef pytest_unconfigure(config):\n    os._exit(3)\n", 3),
-        ("import os, sys\ndef pytest_sessionfinish(session):\n    session.exitstatus = 1\n", 1),
-        ("def pytest_unconfigure(config):\n    open(config.option.xmlpath, 'w').write('<x/>')\n", 1),
-        ("def pytest_unconfigure(config):\n    open(config.option.xmlpath, 'w').write('<!DOCTYPE a [<!ENTITY b \"c\">]><x>&b;</x>')\n", 1),
-        ("import os\ndef pytest_unconfigure(config):\n    os.remove(config.option.xmlpath)\n", 1),
+        ("import os\ndef pytest_unconfigure(config):\n    os._exit(3)\n", "pass", 3),
+        ("def pytest_sessionfinish(session):\n    session.exitstatus = 1\n", "pass", 1),
+        ("import os\ndef pytest_unconfigure(config):\n    os.remove(config.option.xmlpath)\n", "assert 0", 1),
+        (_FORGED.format("<x/>"), "assert 0", 1),
+        (_FORGED.format('<!DOCTYPE a [<!ENTITY b "c">]><x>&b;</x>'), "assert 0", 1),
+        (_FORGED.format('<x><testcase classname="a" name="b" file="a.py"/></x>'), "assert 0", 1),
     ],
-)  # fmt: skip
+)
 async def test_a_report_that_does_not_fit_the_exit_code_is_not_believed(
-    start: Start, conftest: str, exit_code: int
+    start: Start, conftest: str, body: str, exit_code: int
 ) -> None:
-    body = "def test_a(): pass\n" if "xmlpath" not in conftest else "def test_a(): assert 0\n"
-    sandbox = await start({"conftest.py": conftest, "test_a.py": body})
+    sandbox = await start({"conftest.py": conftest, "test_a.py": f"def test_a(): {body}\n"})
     run = await run_test_command(sandbox, PYTEST, time_limit=60)
     assert (run.exit_code, run.granularity, run.tests, run.passed) == (exit_code, "exit-code", {}, False)
 
@@ -197,7 +200,10 @@ async def test_a_command_runs_in_its_folder(start: Start) -> None:
 
 
 def test_a_report_of_pytest_8_reads_as_one_of_pytest_9() -> None:
-    case = '<testcase classname="tests.test_a" name="test_x" file="tests/test_a.py" line="1" time="0.01"><failure message="ValueError: boom">'
+    case = (
+        '<testcase classname="tests.test_a" name="test_x" file="tests/test_a.py" line="1" time="0.01">'
+        '<failure message="ValueError: boom">'
+    )
     eight = f"""<testsuites><testsuite name="pytest">{case}tests/test_a.py:9: in test_x
     f()
 E   ValueError: boom</failure></testcase></testsuite></testsuites>"""
