@@ -1,5 +1,6 @@
 """A model's answer as a plain value: what the engine stores, and what a replay is built from."""
 
+from collections.abc import Set
 from typing import Any, Self
 
 from agents import ModelResponse
@@ -21,6 +22,10 @@ _USAGE = TypeAdapter(SdkUsage)
 
 class IncompleteAnswer(Exception):
     """An answer that must not be acted on: cut off, or holding an item nobody asked for."""
+
+
+class CutShort(IncompleteAnswer):
+    """An answer that was cut off and would be again; the message is a clause for people."""
 
 
 class ModelAnswer(Record):
@@ -64,6 +69,24 @@ class ModelAnswer(Record):
     def tools(self) -> list[str]:
         """Return the names of the tools it calls, in order."""
         return [item["name"] for item in self.output if item["type"] == "function_call"]
+
+    def call_ids(self) -> list[str]:
+        """Return the ids of its tool calls, in order."""
+        return [item["call_id"] for item in self.output if item["type"] == "function_call"]
+
+    def with_new_call_ids(self, used: Set[str], prefix: str) -> Self:
+        """Return the answer without an id that is empty, `used` or double; `prefix` begins those that take its place.
+
+        Some servers count the calls of every answer from 0, and the SDK takes an id that comes again for the same call.
+        """
+        taken, output = set(used), []
+        for number, item in enumerate(self.output):
+            if item["type"] == "function_call":
+                if not item["call_id"] or item["call_id"] in taken:
+                    item = {**item, "call_id": f"{prefix}-{number}"}
+                taken.add(item["call_id"])
+            output.append(item)
+        return self.model_copy(update={"output": output})
 
     def counted(self) -> Usage:
         """Return its cost as the factory counts it: one request, the tokens the provider named."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from andon.agents.handoffs import Repairable
-from andon.agents.models import StepModel
+from andon.agents.step_model import StepModel
 from andon.agents.verdict import FINISH, HAND_BACK, check_changes, check_final
 from andon.records.calls import Role
 from andon.records.errors import RunError

@@ -22,9 +22,9 @@ from agents.tracing import set_trace_provider
 from agents.tracing.provider import DefaultTraceProvider
 
 from andon.agents.desk import ENDINGS, Desk, LaneSteps
-from andon.agents.models import StepModel
 from andon.agents.provider_calls import typed_stop
 from andon.agents.roles import planner_agent
+from andon.agents.step_model import StepModel
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -57,7 +57,11 @@ async def run_lane(
             or a tool raised.
     """
     _keep_traces_here()
-    asked = {role: StepModel(model, role=role, events=events, engine=engine) for role, model in models.items()}
+    call_ids: set[str] = set()
+    asked = {
+        role: StepModel(model, role=role, events=events, engine=engine, call_ids=call_ids)
+        for role, model in models.items()
+    }
     desk = Desk(steps, asked, events)
     agent = planner_agent(desk, connections)
     events.emit("agent.started", role="planner")

@@ -1,70 +1,68 @@
-"""Models as the lane uses them: every answer is a step of the engine, counted, and complete."""
+"""The models of OpenAI and of servers that speak its interfaces, by name: `openai/NAME` or NAME, and `chat/NAME`."""
 
 import re
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import aclosing
+from typing import Any, Literal
 
 import httpx2
-from agents import ItemHelpers, Model, ModelResponse, ModelSettings, OpenAIResponsesModel, TResponseInputItem
+from agents import Model, ModelResponse, ModelSettings, OpenAIResponsesModel
 from agents.items import TResponseStreamEvent
 from openai import AsyncOpenAI
-from openai.types.responses import Response
+from openai.types.responses import Response, ResponseCompletedEvent
 
-from andon.agents.answers import IncompleteAnswer, ModelAnswer
-from andon.agents.provider_calls import complete_answer
-from andon.records.calls import Role
-from andon.records.events import Events
-from andon.records.ports import Steps
+from andon.agents.answers import IncompleteAnswer
+from andon.agents.chat import ChatModel
+from andon.agents.streaming import Streamed
 
-# Reasoning that the provider does not store has to travel with us; models without reasoning refuse the wish (HTTP 400).
-_REASONS = re.compile(r"(gpt-[5-9]|o\d)(?!.*chat)")
+Wire = Literal["openai", "chat"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 """Given explicitly, because the client would otherwise read its address from the environment."""
 
+# Reasoning that the provider does not store has to travel with us; models without reasoning refuse the wish (HTTP 400).
+_REASONS = re.compile(r"(gpt-[5-9]|o\d)(?!.*chat)")
 
-class StepModel(Model):
-    """A model whose every answer is one step of the engine and one `model.answered` event."""
 
-    def __init__(self, model: Model, *, role: Role, events: Events, engine: Steps) -> None:
-        self._model = model
-        self._role = role
-        self._events = events
-        self._engine = engine
-        self.calls = 0
-        """Answers asked for so far; the n-th has the key n."""
-        self.seen: list[TResponseInputItem] = []
-        """The input of the last call."""
-        self.answer: ModelAnswer | None = None
-        """The last answer."""
+def wire_and_name(text: str) -> tuple[Wire, str]:
+    """Return the interface a model is asked through, and its name there.
 
-    async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
-        """Answer as the wrapped model does; the arguments are those of `Model.get_response`.
+    Raises:
+        ValueError: an unknown prefix, no name, or a blank in it; says what may stand there.
+    """
+    prefix, slash, name = text.partition("/")
+    wire: Wire = "chat" if prefix == "chat" else "openai"
+    if not slash:
+        name = text
+    elif prefix not in ("openai", "chat"):
+        raise ValueError(
+            f"{text!r} begins with {prefix + '/'!r}, which andon does not know: write openai/NAME or just NAME "
+            "for OpenAI Responses, chat/NAME for a Chat Completions server"
+        )
+    if not name or not name.isprintable() or " " in name:
+        raise ValueError(f"{text!r} is no model name: write openai/NAME or just NAME, or chat/NAME, without blanks")
+    return wire, name
 
-        Raises:
-            RunError: `provider-failed` when no complete answer could be had.
-        """
-        self.calls += 1
-        self.seen = ItemHelpers.input_to_new_input_list(kwargs["input"] if "input" in kwargs else args[1])
 
-        async def ask() -> dict[str, Any]:
-            answer = await complete_answer(self._model, lambda: self._model.get_response(*args, **kwargs))
-            self._events.emit(
-                "model.answered", role=self._role, tools=answer.tools(), usage=answer.counted().model_dump()
-            )
-            return answer.model_dump(mode="json")
+def openai_model(
+    name: str,
+    *,
+    base_url: str | None,
+    api_key: str,
+    http_client: httpx2.AsyncClient | None = None,
+    stream: bool = False,
+) -> Model:
+    """Return the model of that name, at `base_url` or at OpenAI itself. Whoever made it closes it.
 
-        stored = await self._engine.step(f"model:{self._role}", str(self.calls), ask)
-        self.answer = ModelAnswer.model_validate(stored)
-        return self.answer.to_response()
+    It does not retry; `StepModel` does. `http_client` replaces the transport, for recordings.
 
-    def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
-        """Not offered: a turn is acted on only when its answer is whole."""
-        raise NotImplementedError("the lane asks its models without streaming")
-
-    async def close(self) -> None:
-        """Release what the wrapped model holds."""
-        await self._model.close()
+    Raises:
+        ValueError: as `wire_and_name` does.
+    """
+    wire, known_as = wire_and_name(name)
+    client = AsyncOpenAI(api_key=api_key, base_url=base_url or OPENAI_URL, http_client=http_client, max_retries=0)
+    model: Model = ChatModel(known_as, client) if wire == "chat" else _Responses(known_as, client)
+    return Streamed(model) if stream else model
 
 
 class _Responses(OpenAIResponsesModel):
@@ -73,29 +71,38 @@ class _Responses(OpenAIResponsesModel):
     async def get_response(
         self, system_instructions: Any, input: Any, model_settings: ModelSettings, *args: Any, **kwargs: Any
     ) -> ModelResponse:
-        if _REASONS.match(self.model):
-            model_settings = model_settings.resolve(ModelSettings(response_include=["reasoning.encrypted_content"]))
-        return await super().get_response(system_instructions, input, model_settings, *args, **kwargs)
+        settings = self._with_wishes(model_settings)
+        return await super().get_response(system_instructions, input, settings, *args, **kwargs)
+
+    async def stream_response(
+        self, system_instructions: Any, input: Any, model_settings: ModelSettings, *args: Any, **kwargs: Any
+    ) -> AsyncIterator[TResponseStreamEvent]:
+        settings = self._with_wishes(model_settings)
+        events: Any = super().stream_response(system_instructions, input, settings, *args, **kwargs)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, ResponseCompletedEvent):
+                    _check_whole(event.response)
+                yield event
 
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
-        # The client takes any body with status 200 for an answer, and `queued` or `cancelled` for finished.
         response = await super()._fetch_response(*args, **kwargs)
-        if not isinstance(response, Response) or not isinstance(response.output, list):
-            raise IncompleteAnswer("it is no answer of the Responses interface; check OPENAI_BASE_URL")
-        if response.status != "completed":
-            raise IncompleteAnswer(f"its status is {response.status}")
+        if not kwargs["stream"]:
+            _check_whole(response)
         return response
+
+    def _with_wishes(self, settings: ModelSettings) -> ModelSettings:
+        if _REASONS.match(self.model):
+            return settings.resolve(ModelSettings(response_include=["reasoning.encrypted_content"]))
+        return settings
 
     async def close(self) -> None:
         await self._client.close()
 
 
-def openai_model(
-    name: str, *, base_url: str | None, api_key: str, http_client: httpx2.AsyncClient | None = None
-) -> Model:
-    """Return the model `name` behind the OpenAI Responses interface, at `base_url` or at OpenAI itself.
-
-    It does not retry; `StepModel` does. `http_client` replaces the transport, for recordings.
-    """
-    client = AsyncOpenAI(api_key=api_key, base_url=base_url or OPENAI_URL, http_client=http_client, max_retries=0)
-    return _Responses(name, client)
+def _check_whole(response: Any) -> None:
+    # The client takes any body with status 200 for an answer, and `queued` or `cancelled` for finished.
+    if not isinstance(response, Response) or not isinstance(response.output, list):
+        raise IncompleteAnswer("it is no answer of the Responses interface; check OPENAI_BASE_URL")
+    if response.status != "completed":
+        raise IncompleteAnswer(f"its status is {response.status}")

@@ -10,7 +10,7 @@ import openai
 from agents import Model, ModelBehaviorError, ModelResponse
 from agents.retry import ModelRetryAdviceRequest
 
-from andon.agents.answers import IncompleteAnswer, ModelAnswer
+from andon.agents.answers import CutShort, IncompleteAnswer, ModelAnswer
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 
@@ -27,10 +27,13 @@ _FAILURES = (openai.OpenAIError, *_DAMAGED)
 _LONG_WORD = re.compile(r"[\w*-]{24,}")
 
 
-async def complete_answer(model: Model, ask: Callable[[], Awaitable[ModelResponse]]) -> ModelAnswer:
+async def complete_answer(
+    model: Model, ask: Callable[[], Awaitable[ModelResponse]], *, again: Callable[[str, float], None]
+) -> ModelAnswer:
     """Return one complete answer of `ask`, which calls `model`.
 
-    Failures of the network, HTTP 408, 409, 429 and 5xx, and damaged answers are asked again, `ATTEMPTS` times in all.
+    Failures of the network, HTTP 408, 409, 429 and 5xx, and damaged answers are asked again, `ATTEMPTS` times in all;
+    `again` is told why and after how many seconds.
 
     Raises:
         RunError: `provider-failed` with a sentence for people; or the RunError hidden in a failure, untried again.
@@ -45,6 +48,7 @@ async def complete_answer(model: Model, ask: Callable[[], Awaitable[ModelRespons
             wait = _wait(model, error, attempt)
             if wait is None:
                 raise RunError(StopCode.PROVIDER_FAILED, _sentence(error, attempt)) from error
+            again(_sentence(error, attempt), wait)
         await asyncio.sleep(wait)
         attempt += 1
 
@@ -64,18 +68,31 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _wait(model: Model, error: Exception, attempt: int) -> float | None:
     """Return the seconds to wait before asking again, or None where that is of no use."""
-    if attempt >= ATTEMPTS:
+    if attempt >= ATTEMPTS or _cut_short(error):
         return None
     advice = model.get_retry_advice(ModelRetryAdviceRequest(error=error, attempt=attempt, stream=False))
     suggested = advice.suggested if advice else None
     if suggested is None:
-        suggested = isinstance(error, _DAMAGED)
+        # The plain APIError is an error that arrived within a stream.
+        suggested = isinstance(error, _DAMAGED) or type(error) is openai.APIError
     asked_for = advice.retry_after if advice else None
     wait = FIRST_WAIT * 2 ** (attempt - 1) if asked_for is None else asked_for
     return wait if suggested and wait <= LONGEST_WAIT else None
 
 
+def _cut_short(error: Exception) -> str | None:
+    """Return a clause on why the same question would be cut off again."""
+    if isinstance(error, CutShort):
+        return str(error)
+    # The SDK puts the reason of an `incomplete` response into its message only.
+    if isinstance(error, ModelBehaviorError) and "max_output_tokens" in str(error):
+        return "The model's answer was cut off at its token limit (`max_output_tokens`)"
+    return None
+
+
 def _sentence(error: Exception, attempts: int) -> str:
+    if clause := _cut_short(error):
+        return f"{clause}: take another model or server, or narrow the task."
     often = f", asked {attempts} times" if attempts > 1 else ""
     if isinstance(error, openai.APIStatusError):
         return _status_sentence(error, often)

@@ -16,8 +16,8 @@ from mcp.shared.exceptions import MCPError
 
 from andon.agents.desk import TO_EXECUTOR, TO_REVIEWER, Desk
 from andon.agents.handoffs import typed_handoff
-from andon.agents.models import StepModel
 from andon.agents.prompts import role_text
+from andon.agents.step_model import StepModel
 from andon.agents.verdict import FINISH, HAND_BACK, finish_tool
 from andon.records.calls import Role
 from andon.records.plan import ChangeReport, PlanPayload

@@ -12,7 +12,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from andon.agents.prompts import role_text
 from andon.evals.bench_figures import Goal, Group, Measured
 from andon.evals.bench_job import FLOOR_TURNS, LANE_TURNS, Ran, run_floor, run_lane
 from andon.evals.bench_processes import MeasurementFailed
@@ -71,7 +70,7 @@ def _turn_extra(lanes: Sequence[Ran], floors: Sequence[Ran]) -> Measured:
 
 def _weights(lane: Ran, floor: Ran) -> dict[str, Measured]:
     """Bytes repeat exactly, so one run is as good as several."""
-    requests = by_role(lane)
+    requests = _by_role(lane)
     tokens = {
         f"lane.role_tokens.{role}": Measured(len(requests[role][0]) / 4, len(floor.exchanges[0].body) / 4)
         for role in _ROLES
@@ -89,20 +88,13 @@ def _weights(lane: Ran, floor: Ran) -> dict[str, Measured]:
     }
 
 
-def by_role(ran: Ran) -> Mapping[Role, Sequence[bytes]]:
-    """Return the request bodies of each role, in order.
-
-    Raises:
-        MeasurementFailed: a request is of no role.
-    """
-    found: dict[Role, list[bytes]] = {role: [] for role in _ROLES}
-    texts: dict[str, Role] = {role_text(role): role for role in _ROLES}
-    for exchange in ran.exchanges:
-        role = texts.get(json.loads(exchange.body).get("instructions"))
-        if role is None:
-            raise MeasurementFailed("a request carries the instructions of no role")
-        found[role].append(exchange.body)
-    return found
+def _by_role(ran: Ran) -> Mapping[Role, Sequence[bytes]]:
+    """Return the request bodies of each role, in order: the run's log says whose the n-th answer was."""
+    roles = [event.data["role"] for event in ran.events if event.kind == "model.answered"]
+    if len(roles) != len(ran.exchanges):
+        raise MeasurementFailed(f"{len(ran.exchanges)} requests came, the run's log knows of {len(roles)} answers")
+    asked = list(zip(roles, ran.exchanges, strict=True))
+    return {role: [exchange.body for by, exchange in asked if by == role] for role in _ROLES}
 
 
 def kept_shares(bodies: Sequence[bytes]) -> list[float]:

@@ -28,6 +28,7 @@ ROLE_TOOLS: dict[Role, tuple[str, ...]] = {
     "planner": _READING,
     "executor": tuple(ARGUMENTS),
     "reviewer": (*_READING, "run_tests"),
+    "client": tuple(ARGUMENTS),
 }
 """Which tools a role may call."""
 

@@ -5,13 +5,15 @@ judge, then the tool, then the event. Calls on one workbench run one after anoth
 
 import asyncio
 import hashlib
+import itertools
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
+import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.tools import Tool
@@ -22,13 +24,17 @@ from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent, ToolAnnotatio
 from andon.guardrails.judge import ROLE_TOOLS, Policy, judge
 from andon.guardrails.output import show_hidden
 from andon.mcp_servers.bindings import Binding, bind
+from andon.mcp_servers.own_tools import OwnTool, judge_own
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.errors import RunError
 from andon.records.events import Events
+from andon.records.ports import Steps
 from andon.records.project import ProjectSetup
 from andon.sandbox.protocol import Sandbox
 from andon.tools.definitions import DEFINITIONS
 from andon.tools.failure import ToolFailed
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -60,34 +66,84 @@ class Workbench:
     """Set once the sandbox is lost; whoever drives the run ends it with that error."""
 
 
-def build_toolset(workbench: Workbench, role: Role) -> MCPServer[Any]:
-    """Return a server that lists and runs the tools of `role`, every call judged first.
+def build_toolset(
+    workbench: Workbench,
+    role: Role,
+    *,
+    own: Sequence[OwnTool] = (),
+    steps: Steps | None = None,
+    instructions: str | None = None,
+) -> MCPServer[Any]:
+    """Return a server that lists and runs the tools of `role`, and after them `own`, every call judged first.
 
     A refused call answers `refused (<rule>): <reason>` as an error; one that did not work answers what went wrong. A
     `RunError` is kept in `workbench.stop` and answered as a protocol error, never as a tool's words.
+
+    Args:
+        own: Tools of whoever drives the run.
+        steps: Takes every call as a step; None where the connection does so itself, as `ToolConnection`.
+        instructions: What clients are told of the server when they connect.
     """
+    mine = {tool.name: tool for tool in own}
+    calls = itertools.count(1)
 
     async def choke(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         if ctx.method != "tools/call":
             return await call_next(ctx)
-        async with workbench.lock:
-            return await _call(workbench, role, ctx, call_next)
+
+        async def call() -> HandlerResult:
+            async with workbench.lock:
+                return await _call(workbench, role, mine, ctx, call_next)
+
+        if steps is None:
+            return await _to_the_end(call)
+        name, key = f"tool:{_name_of(ctx)}", f"{role}-{next(calls)}"
+        return await _to_the_end(lambda: steps.step(name, key, call))
 
     bindings = bind(workbench.sandbox, workbench.setup, workbench.docs, workbench.command_seconds)
-    tools = [_tool(workbench, name, bindings[name]) for name in ROLE_TOOLS[role]]
+    tools = [_curated(workbench, name, bindings[name]) for name in ROLE_TOOLS[role]]
+    tools += [_own(workbench, tool) for tool in own]
     with _untouched_logging():
-        return MCPServer(f"andon-{role}", tools=tools, middleware=[choke], log_level="WARNING", subscriptions=False)
+        return MCPServer(
+            f"andon-{role}",
+            instructions=instructions,
+            tools=tools,
+            middleware=[choke],
+            log_level="WARNING",
+            subscriptions=False,
+        )
+
+
+async def _to_the_end(call: Callable[[], Awaitable[T]]) -> T:
+    """Run a call so that a cancelled one is cancelled once and still ends its processes and closes its sandboxes.
+
+    The server's scopes would interrupt every await of that cleaning up.
+    """
+    task = asyncio.ensure_future(call())
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 async def _call(
-    workbench: Workbench, role: Role, ctx: ServerRequestContext[Any, Any], call_next: CallNext
+    workbench: Workbench,
+    role: Role,
+    own: Mapping[str, OwnTool],
+    ctx: ServerRequestContext[Any, Any],
+    call_next: CallNext,
 ) -> HandlerResult:
-    params: Mapping[str, Any] = ctx.params or {}
-    name, arguments = str(params.get("name")), params.get("arguments") or {}
+    name, arguments = _name_of(ctx), (ctx.params or {}).get("arguments") or {}
     if workbench.stop.error is not None:
         raise _ended(workbench.stop.error)
     facts = {"role": role, "tool": name, **_described(arguments)}
-    decision = await _decide(workbench, role, name, arguments)
+    if name in own:
+        decision = judge_own(own[name], arguments)
+    else:
+        decision = await _decide(workbench, role, name, arguments)
     if decision.verdict != "allow":
         workbench.events.emit("tool.refused", **facts, rule=decision.rule, reason=decision.reason)
         return _answer(f"refused ({decision.rule}): {show_hidden(decision.reason)}", is_error=True)
@@ -96,6 +152,10 @@ async def _call(
     failed = not isinstance(result, dict) or bool(result.get("isError"))
     workbench.events.emit("tool.called", **facts, outcome="failed" if failed else "done")
     return result
+
+
+def _name_of(ctx: ServerRequestContext[Any, Any]) -> str:
+    return show_hidden(str((ctx.params or {}).get("name")))[:100]
 
 
 async def _decide(workbench: Workbench, role: Role, name: str, arguments: Any) -> Decision:
@@ -115,15 +175,45 @@ class _JudgedTool(Tool):
     """Hands arguments on as they were judged; the library's own reading would take strings for JSON once more."""
 
     async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
-        return await self.fn(arguments)
+        return await self.fn(arguments, context)
 
 
-def _tool(workbench: Workbench, name: str, binding: Binding) -> Tool:
+def _curated(workbench: Workbench, name: str, binding: Binding) -> Tool:
     definition = DEFINITIONS[name]
+    return _tool(
+        workbench,
+        name,
+        definition.description.replace("{seconds}", f"{workbench.command_seconds:g}"),
+        definition.schema,
+        lambda arguments, context: binding(arguments),
+        reads_only=definition.reads_only,
+    )
 
-    async def run(arguments: dict[str, Any]) -> CallToolResult:
+
+def _own(workbench: Workbench, tool: OwnTool) -> Tool:
+    def run(arguments: Mapping[str, Any], context: Any) -> Awaitable[str]:
+        told = itertools.count(1)
+
+        async def tell(text: str) -> None:
+            await context.report_progress(next(told), message=text)
+
+        return tool.run(tool.arguments.model_validate(arguments), tell)
+
+    return _tool(workbench, tool.name, tool.description, tool.schema, run, reads_only=False)
+
+
+def _tool(
+    workbench: Workbench,
+    name: str,
+    description: str,
+    schema: dict[str, Any],
+    do: Callable[[Mapping[str, Any], Any], Awaitable[str]],
+    *,
+    reads_only: bool,
+) -> Tool:
+    async def run(arguments: dict[str, Any], context: Any) -> CallToolResult:
         try:
-            return _answer(await binding(arguments), is_error=False)
+            return _answer(await do(arguments, context), is_error=False)
         except ToolFailed as failed:
             return _answer(str(failed), is_error=True)
         except RunError as error:
@@ -133,11 +223,11 @@ def _tool(workbench: Workbench, name: str, binding: Binding) -> Tool:
     return _JudgedTool(
         fn=run,
         name=name,
-        description=definition.description.replace("{seconds}", f"{workbench.command_seconds:g}"),
-        parameters=definition.schema,
+        description=description,
+        parameters=schema,
         fn_metadata=FuncMetadata(arg_model=ArgModelBase),
         is_async=True,
-        annotations=ToolAnnotations(read_only_hint=definition.reads_only, open_world_hint=False),
+        annotations=ToolAnnotations(read_only_hint=reads_only, open_world_hint=False),
     )
 
 
@@ -165,7 +255,7 @@ def _described(arguments: Any) -> dict[str, str]:
     short = ""
     if isinstance(arguments, dict):
         named = [
-            arguments[key] for key in ("path", "command", "args", "pattern", "query", "select") if key in arguments
+            arguments[key] for key in ("path", "command", "args", "pattern", "query", "select", "title") if key in arguments
         ]
         short = show_hidden(
             " ".join(part if isinstance(part, str) else json.dumps(part, default=str) for part in named)

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from andon.records.base import Record
 
-Role = Literal["planner", "executor", "reviewer"]
+Role = Literal["planner", "executor", "reviewer", "client"]
+"""Our three agents, or somebody else's client on a session of its own."""
 
 
 class ToolCall(Record):

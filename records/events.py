@@ -6,7 +6,7 @@ from andon.records.base import Record
 
 EventKind = Literal[
     "run.started", "run.ended", "step.started", "step.ended", "phase", "warning",
-    "agent.started", "model.answered", "tool.called", "tool.refused", "handoff", "handoff.refused", "check.ended",
+    "agent.started", "model.delta", "model.retried", "model.answered", "tool.called", "tool.refused", "handoff", "handoff.refused", "check.ended",
     "tree.taken", "gate.answered",
 ]  # fmt: skip
 

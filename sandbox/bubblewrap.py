@@ -53,7 +53,7 @@ class BubblewrapSandbox:
         """
         sandbox = cls(home, toolchain, read_only)
         await asyncio.to_thread(sandbox._layout.furnish, toolchain)
-        ended = await sandbox._confine(["/bin/true"], {}, b"", 30.0, 4000)
+        ended = await sandbox._confine(inside.in_directory(".", ["true"]), {}, b"", 30.0, 4000)
         if ended.exit_code != 0:
             words = _words(ended.output)
             raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({words}). {_REMEDY}.")
@@ -72,11 +72,11 @@ class BubblewrapSandbox:
         """See `Sandbox.run`. A `cwd` that does not exist ends with exit code 126, as does what cannot be executed."""
         if not argv:
             raise ValueError("argv is empty: there is nothing to run")
-        started = time.monotonic()
         if problem := inside.problem_of([cwd, *argv], env or {}):
             return _not_run(problem)
         async with self._lock:
             self._check_alive()
+            started = time.monotonic()
             try:
                 ended = await self._confine(inside.in_directory(cwd, argv), env or {}, stdin, time_limit, output_cap)
             except OSError as error:

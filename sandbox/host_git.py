@@ -38,7 +38,7 @@ class GitError(RuntimeError):
     def __init__(self, args: Sequence[str], returncode: int, stderr: bytes) -> None:
         self.returncode = returncode
         self.stderr = stderr.decode("utf-8", "backslashreplace").strip()
-        super().__init__(f"git {args[0]} ended with {returncode}: {self.stderr}")
+        super().__init__(f"git {' '.join(args[:4])} ended with {returncode}: {self.stderr}")
 
 
 def run_git(

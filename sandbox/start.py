@@ -55,8 +55,8 @@ def _plant_git(store: TreeStore, commit: str, work: Path) -> None:
     with (git_dir / "config").open("a") as config:
         config.write(_CONFIG)
     run_git(
-        ["-c", "transfer.unpackLimit=1", "fetch", "--quiet", f"--depth={_HISTORY}", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules",
-         "--no-auto-maintenance", str(store.path), commit],
+        ["-c", "transfer.unpackLimit=1", "fetch", "--quiet", f"--depth={_HISTORY}", "--no-tags",
+         "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance", str(store.path), commit],
         git_dir=git_dir,
     )  # fmt: skip
     run_git(["update-ref", "--no-deref", "refs/heads/main", commit], git_dir=git_dir)

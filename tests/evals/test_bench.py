@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import sys
 import urllib.error
 import urllib.request
@@ -140,10 +141,17 @@ def test_a_process_that_fails_is_no_measurement(tmp_path: Path) -> None:
 
 
 def test_a_process_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None:
-    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import sys; sys.stdin.read()'], stdin=-1)"
-    hung = "import signal, subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]]); signal.pause()"
+    os.mkfifo(tmp_path / "alive")
+    end = os.open(tmp_path / "alive", os.O_RDONLY | os.O_NONBLOCK)
+    hung = ["sh", "-c", "exec 3>alive; echo started >&3; sleep 600 & wait"]
     with pytest.raises(MeasurementFailed, match="ended with -9"):
-        run_timed([sys.executable, "-c", hung, script], cwd=tmp_path, environment=bench_environment(), limit=0.5)
+        run_timed(hung, cwd=tmp_path, environment=bench_environment(), limit=1)
+    assert select.select([end], [], [], 10)[0] == [end]
+    assert os.read(end, 100) == b"started\n"
+    # Only once no process holds the other end is the end of the file there.
+    assert select.select([end], [], [], 10)[0] == [end]
+    assert os.read(end, 100) == b""
+    os.close(end)
 
 
 def test_measured_processes_see_no_key_proxy_or_endpoint_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -208,3 +216,11 @@ def test_the_lane_does_the_job_beside_the_bare_loop_and_every_figure_is_measured
     steady = [key for key in figures if key.startswith(("lane.role_tokens", "lane.job", "lane.prefix"))]
     assert {key: figures[key]["ok"] for key in steady} == dict.fromkeys(steady, True)
     assert figures["lane.prefix_kept"]["value"] == 1.0
+
+
+def test_a_lane_that_cannot_run_is_reported_with_what_it_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANDON_TOOLCHAIN", str(tmp_path))
+    code, figures = bench(tmp_path / "b.json", GROUPS, "--only", "lane", "--runs", "1")
+    assert (code, list(figures)) == (1, list(GROUPS["lane"].goals))
+    assert all(figure["value"] is None for figure in figures.values())
+    assert all("is no virtual environment" in figure["reason"] for figure in figures.values())
