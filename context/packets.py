@@ -16,6 +16,7 @@ from andon.context.parts import (
     planned_task_part,
     project_part,
     protected_part,
+    rules_part,
     task_part,
 )
 from andon.context.plain import one_line, shown_path
@@ -76,34 +77,44 @@ def executor_packet(
 
 def reviewer_packet(
     task: Task,
-    plan: Plan,
+    project: Project,
     protected: Sequence[ProtectedRule],
-    diff: str,
+    plan: Plan,
+    not_done: Sequence[str],
+    earlier: Sequence[Review],
+    rounds: int,
     head: Sequence[CheckRecord],
     comparison: Comparison,
-    round_no: int,
-    rounds_left: int,
+    diff: str,
 ) -> str:
-    """Return what the reviewer starts from; `rounds_left` is how often work may still be handed back."""
-    if rounds_left:
+    """Return what the reviewer starts from: records and the diff, of the executor's words only what it left undone.
+
+    `rounds` is how many reviews the run may hold, `earlier` the ones before this one.
+    """
+    number = len(earlier) + 1
+    if number < rounds:
         hand_over = 'Hand over: call hand_back with verdict "changes", or finish_review with "pass" or "fail".'
     else:
-        hand_over = 'Hand over: no round is left, so call finish_review with "pass" or "fail".'
+        hand_over = 'Hand over: this is the last review, hand_back is closed: finish_review with "pass" or "fail".'
     return _packet(
         planned_task_part(task, plan),
-        plan_part(plan),
+        rules_part(project),
         protected_part(protected),
-        checks_part(f"# Checks at the head, review round {round_no}", head),
+        plan_part(plan),
+        *(_asked_part(round_no, review) for round_no, review in enumerate(earlier, start=1)),
+        "\n".join(listed("# Left undone, as the executor says", not_done) or ["# Left undone", "Nothing was named."]),
+        checks_part("# Checks at the head", head),
         comparison_part(comparison),
         diff_part(diff),
-        _closing(task, len(plan.acceptance_criteria), hand_over),
+        _closing(task, len(plan.acceptance_criteria), f"This is review {number} of at most {rounds}. {hand_over}"),
     )
 
 
 def repair_packet(
     task: Task,
-    plan: Plan,
+    project: Project,
     protected: Sequence[ProtectedRule],
+    plan: Plan,
     review: Review,
     comparison: Comparison,
     diff: str,
@@ -111,9 +122,10 @@ def repair_packet(
     """Return what the executor starts from after the reviewer handed the change back."""
     return _packet(
         planned_task_part(task, plan),
-        plan_part(plan),
+        rules_part(project),
         protected_part(protected),
-        comparison_part(comparison),
+        plan_part(plan),
+        f"# Checks of the change: {comparison.outcome}\n{one_line(comparison.reason)}",
         diff_part(diff, REPAIR_DIFF_BYTES),
         _review_part(review),
         _closing(
@@ -124,13 +136,18 @@ def repair_packet(
     )
 
 
+def _asked_part(round_no: int, review: Review) -> str:
+    found = [_finding(each) for each in review.findings if each.severity == "must-fix"]
+    return "\n".join([f"# Review {round_no} asked for", *(item(text) for text in found)])
+
+
 def _review_part(review: Review) -> str:
-    unmet = [f"{each.number}: {each.status}. {each.evidence}" for each in review.criteria if each.status != "met"]
+    unmet = [f"{each.number}: {each.evidence}" for each in review.criteria if each.status == "not met"]
     lines = ["# Review: changes are needed", item(review.summary, "Reason: ")]
     for severity in ("must-fix", "note"):
         found = [_finding(each) for each in review.findings if each.severity == severity]
         lines += listed(f"{severity}:", found)
-    return "\n".join([*lines, *listed("Criteria not met or not shown:", unmet)])
+    return "\n".join([*lines, *listed("Criteria not met:", unmet)])
 
 
 def _finding(finding: Finding) -> str:

@@ -1,5 +1,6 @@
 """The parts packets are made of. Every part is text with a heading; outsider text cannot begin a line of its own."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from andon.context.commands import name_of
@@ -112,6 +113,13 @@ def planned_task_part(task: Task, plan: Plan) -> str:
     return task_part(task, plan.acceptance_criteria, " (proposed by the planner)" if plan.criteria_proposed else "")
 
 
+def rules_part(project: Project) -> str:
+    """Return the rules and the done definition, for roles that judge or mend."""
+    context = project.context
+    lines = [*listed("Rules:", context.rules), *listed("Done means:", context.done_definition), *_prose(project.prose)]
+    return "\n".join(["# Project rules", *(lines or ["None were given."])])
+
+
 def plan_part(plan: Plan) -> str:
     """Return the plan, criteria apart."""
     lines = ["# Plan", item(plan.summary, "Approach: "), "Steps:", *numbered(plan.steps)]
@@ -156,10 +164,16 @@ def comparison_part(comparison: Comparison) -> str:
     lines += _ids("Gone", comparison.gone)
     lines += _ids("Pass only because the test was edited: the base's version fails", comparison.edited)
     lines += _ids("Fixed", comparison.fixed)
-    lines += _ids("New, pass now and fail on the base: they show the change", comparison.new_failing_at_base)
+    lines += _ids("New, fail on the base and pass now", cases(comparison.new_failing_at_base))
     lines += _ids("New, pass now, not seen to fail on the base", unshown[:_PASSING])
     more = len(unshown) - _PASSING
     return "\n".join([*lines, *([f"[{more} more of these; run_tests lists them]"] if more > 0 else [])])
+
+
+def cases(tests: Sequence[str]) -> list[str]:
+    """Return test ids with the cases of one parametrised test in one entry, `name (4 cases)`, in order."""
+    counts = Counter(test.partition("[")[0] for test in tests)
+    return [name if count == 1 else f"{name} ({count} cases)" for name, count in counts.items()]
 
 
 def _ids(heading: str, tests: Sequence[str]) -> list[str]:

@@ -1,10 +1,11 @@
 """`factory/andon.toml`: what a repository may choose."""
 
+import re
 import shlex
 import tomllib
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from andon.context.base import BaseFiles
 from andon.context.strict_json import decode, problems
@@ -14,6 +15,8 @@ from andon.records.errors import UserError
 SETTINGS_PATH = "factory/andon.toml"
 """Where the settings lie, relative to the repository."""
 
+# Only what a person can read off the screen: no user name in front of the host, no look-alike letters.
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/%-]*)?")
 _SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "<<", "2>&1"})
 
 
@@ -66,6 +69,21 @@ class Models(Record):
     """For the executor."""
     reviewer: str = ""
     """For the reviewer."""
+    stream: bool = True
+    """Ask for answers as they are written; false for servers that cannot."""
+
+
+def _address(value: str) -> str:
+    if value and not _ADDRESS.fullmatch(value):
+        raise ValueError("must be an address such as https://models.example.org/v1, without user, query or fragment")
+    return value
+
+
+class Provider(Record):
+    """`[provider]`: where the models are. A repository does not decide this alone: see `andon trust`."""
+
+    base_url: Annotated[str, AfterValidator(_address)] = ""
+    """The server that is asked. Empty: OpenAI. OPENAI_BASE_URL goes before it."""
 
 
 class Checks(Record):
@@ -84,6 +102,8 @@ class Settings(Record):
     """When a run stops by itself."""
     models: Models = Field(default_factory=Models)
     """Which model plays which role."""
+    provider: Provider = Field(default_factory=Provider)
+    """Where the models are."""
     checks: Checks = Field(default_factory=Checks)
     """Commands that stand in for the detected ones."""
     protected_paths: dict[str, list[Annotated[str, Field(min_length=1)]]] = Field(default_factory=dict)

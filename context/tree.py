@@ -10,10 +10,13 @@ TREE_BYTES = 500
 
 
 def tree_lines(paths: Sequence[str]) -> list[str]:
-    """Return one line a folder with the number of files in it, in at most TREE_BYTES.
+    """Return the files of a small tree, else one line a folder with the number of files in it, in at most TREE_BYTES.
 
     Folders are folded into their parents until everything fits; `factory/` is closed to agents and left out.
     """
+    names = [shown_path(path) for path in paths if not path.startswith("factory/")]
+    if sum(size(name) + 1 for name in names) <= TREE_BYTES:
+        return names
     folders = [path.split("/")[:-1] for path in paths if not path.startswith("factory/")]
     deepest = max((len(folder) for folder in folders), default=0)
     for depth in range(deepest, 0, -1):

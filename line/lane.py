@@ -96,13 +96,15 @@ class Lane:
         self.folder.write("diff.patch", diff)
         return reviewer_packet(
             self.job.task,
-            plan,
+            self.job.project,
             self.policy.protected,
-            diff,
+            plan,
+            report.not_done,
+            self.reviews,
+            self.job.settings.limits.review_rounds,
             self.head,
             comparison,
-            len(self.reviews) + 1,
-            self.job.settings.limits.review_rounds - len(self.reviews) - 1,
+            diff,
         )
 
     async def changes_wanted(self, review: Review) -> str:
@@ -116,7 +118,9 @@ class Lane:
         if self.comparison is None:
             raise RunError(StopCode.INTERNAL, "a review came before the checks")
         diff = self.store.diff(self.base_tree, self.tree)
-        return repair_packet(self.job.task, plan, self.policy.protected, review, self.comparison, diff)
+        return repair_packet(
+            self.job.task, self.job.project, self.policy.protected, plan, review, self.comparison, diff
+        )
 
     async def review_finished(self, review: Review) -> None:
         """Keep the review that ends the lane."""

@@ -1,5 +1,8 @@
 """The two roots of everything andon raises on purpose."""
 
+from collections.abc import Callable
+from typing import Any
+
 from andon.records.stops import StopCode
 
 
@@ -13,3 +16,13 @@ class RunError(Exception):
     def __init__(self, code: StopCode, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+    def __reduce__(self) -> tuple[Callable[..., "RunError"], tuple[Any, ...]]:
+        # The default would call the class with the message alone.
+        return _restored, (type(self), self.code, str(self))
+
+
+def _restored(kind: type[RunError], code: StopCode, message: str) -> RunError:
+    error = kind.__new__(kind, message)
+    error.code = code
+    return error

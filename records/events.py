@@ -6,16 +6,19 @@ from andon.records.base import Record
 
 EventKind = Literal[
     "run.started", "run.ended", "step.started", "step.ended", "phase", "warning",
-    "agent.started", "model.delta", "model.retried", "model.answered", "tool.called", "tool.refused", "handoff", "handoff.refused", "check.ended",
-    "tree.taken", "gate.answered",
+    "agent.started", "model.delta", "model.retried", "model.answered", "tool.called", "tool.refused", "handoff",
+    "handoff.refused", "check.ended", "tree.taken", "gate.answered",
 ]  # fmt: skip
+
+TRANSIENT: frozenset[EventKind] = frozenset({"model.delta"})
+"""Shown to whoever listens and never stored: pieces of what a later event holds whole."""
 
 
 class RunEvent(Record):
     """One thing that happened."""
 
     seq: int
-    """From 1, without gaps."""
+    """From 1, without gaps; 0 for what is shown and not stored."""
     at: str
     """UTC, ISO 8601 with milliseconds."""
     kind: EventKind
@@ -28,5 +31,5 @@ class Events(Protocol):
     """Where rooms report what happens. Handed down from the line."""
 
     def emit(self, kind: EventKind, **data: Any) -> None:
-        """Append one event."""
+        """Append one event, or only show it if it is transient."""
         ...

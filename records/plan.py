@@ -11,15 +11,15 @@ class PlanPayload(Record):
     summary: str = Field(min_length=1)
     """The approach in one or two sentences."""
     acceptance_criteria: list[str] = Field(min_length=1)
-    """The task's criteria word for word, in order; proposed ones only where the task has none."""
+    """The task's criteria word for word, in order, without their numbers; proposed ones only where it has none."""
     steps: list[str] = Field(min_length=1)
-    """Ordered, small, each checkable."""
+    """Ordered, small, each checkable; one sentence each."""
     files: list[str] = Field(min_length=1)
     """Files or folders that will change, relative to the workspace."""
     tests: list[str]
     """Tests that will show the criteria: existing ones and new ones."""
     risks: list[str]
-    """What could go wrong, and what must not be touched."""
+    """What could go wrong, and what must not be touched; one sentence each."""
 
 
 class Plan(PlanPayload):

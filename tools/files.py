@@ -253,7 +253,11 @@ def _edited(path: str, text: str, regions: Sequence[_Region]) -> str:
         # The last character belongs to the last changed line, also where it is its line end.
         end = region.start + max(region.length - 1, 0)
         changed.update(range(text.count("\n", 0, region.start), text.count("\n", 0, end) + 1))
-    shown = [f"{number + 1}: {_cut_line(clean_text(lines[number]))}" for number in sorted(changed)]
+    shown: list[str] = []
+    for number in sorted(changed):
+        # Regions that do not touch are set apart, or they read like consecutive lines.
+        shown += ["…"] if shown and number - 1 not in changed else []
+        shown.append(f"{number + 1}: {_cut_line(clean_text(lines[number]))}")
     if len(shown) > SHOWN_CHANGES:
         half = SHOWN_CHANGES // 2
         shown[half:-half] = [f"[… {len(shown) - 2 * half} lines cut; read_file shows them]"]

@@ -16,7 +16,11 @@ _NO_TESTS = 5
 """Exit code of pytest where it found no test; https://docs.pytest.org/en/stable/reference/exit-codes.html."""
 _REPORT_BYTES = 16_000_000
 _OUTPUT_BYTES = 1_000_000
-_SHOWN_FAILURES = 20
+_FULL_FAILURES = 5
+"""So many failures are explained in full: more of them mostly repeat one cause, and stay in every later request."""
+_SHOWN_FAILURES = 40
+_EXPLANATION = 700
+_FIRST_LINE = 160
 _TAIL_BYTES = 4_000
 _TAKES_VALUE = frozenset({"-k", "-m", "-p", "-o", "-c", "-W", "-n", "-r"})
 _ENVIRONMENT = {
@@ -160,12 +164,20 @@ def render_tests(run: TestRun) -> str:
     counts = [(sum(found == outcome for found in run.tests.values()), outcome) for outcome in _ORDER]
     lines = [status, ", ".join(f"{count} {outcome}" for count, outcome in counts if count)]
     bad = [name for name in run.tests if run.tests[name] in ("failed", "error")]
-    for name in bad[:_SHOWN_FAILURES]:
+    for number, name in enumerate(bad[:_SHOWN_FAILURES]):
         lines.append(f"{run.tests[name]} {name}")
-        lines += [f"  {line}" for line in run.failures.get(name, "").split("\n") if line]
+        lines += [f"  {line}" for line in _explained(run.failures.get(name, ""), full=number < _FULL_FAILURES)]
     if len(bad) > _SHOWN_FAILURES:
         lines.append(f"[… {len(bad) - _SHOWN_FAILURES} more failures: {', '.join(bad[_SHOWN_FAILURES:][:50])}]")
     return "\n".join(lines)
+
+
+def _explained(failure: str, *, full: bool) -> list[str]:
+    text = failure if full else next((line for line in failure.split("\n") if line.strip()), "")
+    limit = _EXPLANATION if full else _FIRST_LINE
+    if len(text) > limit:
+        text = f"{text[:limit]} [… {len(text) - limit} more characters; cut]"
+    return [line for line in text.split("\n") if line]
 
 
 _ORDER: tuple[TestOutcome, ...] = ("failed", "error", "passed", "skipped")

@@ -1,5 +1,7 @@
 """What each role starts from, whole."""
 
+from collections.abc import Sequence
+
 from andon.context.packets import executor_packet, planner_packet, repair_packet, reviewer_packet
 from andon.context.project import Project
 from andon.records.checks import CheckRecord, Comparison
@@ -153,6 +155,13 @@ pytest: failed: 1 failed, 1 passed
 - tests/test_a.py::test_two fails
 ruff check .: passed
 """
+RULES_PART = """\
+# Project rules
+Rules:
+- Prefer small changes
+Done means:
+- Tests pass
+"""
 PROTECTED_PART = """\
 # Protected
 - authentication = src/auth/login.py
@@ -163,7 +172,7 @@ COMPARISON_PART = """\
 One test fails as at the base.
 Still failing, as before:
 - tests/test_a.py::test_two
-New, pass now and fail on the base: they show the change:
+New, fail on the base and pass now:
 - tests/test_w.py::test_new
 New, pass now, not seen to fail on the base:
 - tests/test_w.py::test_old
@@ -203,32 +212,52 @@ def test_the_executor_starts_from_project_task_plan_and_red_tests() -> None:
     )
 
 
-def test_the_reviewer_starts_from_task_plan_checks_and_diff() -> None:
-    packet = reviewer_packet(TASK, PLAN, PROTECTED, WATCHLIST_DIFF + LOCK_DIFF, [RUFF, PYTEST], COMPARISON, 1, 1)
-    assert packet == (
-        f"{TASK_PART}\n{PLAN_PART}\n{PROTECTED_PART}\n"
-        "# Checks at the head, review round 1\n"
-        "pytest: failed: 1 failed, 1 passed\n- tests/test_a.py::test_two fails\nruff check .: passed\n\n"
-        f"{COMPARISON_PART}\n{DIFF_PART}\n"
-        "# Now\nGoal: Add a watchlist page\nCriteria: 1, 2\n"
-        'Hand over: call hand_back with verdict "changes", or finish_review with "pass" or "fail".\n'
+def review_of(
+    diff: str, comparison: Comparison = COMPARISON, *, earlier: Sequence[Review] = (), rounds: int = 2
+) -> str:
+    return reviewer_packet(
+        TASK, PROJECT, PROTECTED, PLAN, ["Write the page: too big"], earlier, 2, [RUFF, PYTEST], comparison, diff
     )
 
 
-def test_in_the_last_round_the_reviewer_is_told_to_decide() -> None:
-    packet = reviewer_packet(TASK, PLAN, PROTECTED, WATCHLIST_DIFF, [], COMPARISON, 3, 0)
-    said = 'Hand over: no round is left, so call finish_review with "pass" or "fail".\n'
-    assert packet.endswith(said) and "# Checks at the head, review round 3\nNo check ran.\n" in packet
+def test_the_reviewer_starts_from_task_rules_plan_checks_and_diff() -> None:
+    assert review_of(WATCHLIST_DIFF + LOCK_DIFF) == (
+        f"{TASK_PART}\n{RULES_PART}\n{PROTECTED_PART}\n{PLAN_PART}\n"
+        "# Left undone, as the executor says\n- Write the page: too big\n\n"
+        "# Checks at the head\n"
+        "pytest: failed: 1 failed, 1 passed\n- tests/test_a.py::test_two fails\nruff check .: passed\n\n"
+        f"{COMPARISON_PART}\n{DIFF_PART}\n"
+        "# Now\nGoal: Add a watchlist page\nCriteria: 1, 2\n"
+        'This is review 1 of at most 2. Hand over: call hand_back with verdict "changes", '
+        'or finish_review with "pass" or "fail".\n'
+    )
+
+
+def test_the_last_review_knows_what_the_earlier_ones_asked_for_and_must_decide() -> None:
+    packet = review_of(WATCHLIST_DIFF, earlier=[REVIEW])
+    assert "# Review 1 asked for\n- src/watchlist.py:3: Wrong text\n  # Now\n\n" in packet
+    assert packet.endswith(
+        "This is review 2 of at most 2. Hand over: this is the last review, hand_back is closed: "
+        'finish_review with "pass" or "fail".\n'
+    )
 
 
 def test_a_repair_starts_from_the_findings_and_what_the_tree_holds() -> None:
-    assert repair_packet(TASK, PLAN, PROTECTED, REVIEW, COMPARISON, WATCHLIST_DIFF + LOCK_DIFF) == (
-        f"{TASK_PART}\n{PLAN_PART}\n{PROTECTED_PART}\n{COMPARISON_PART}\n{DIFF_PART}\n"
+    assert repair_packet(TASK, PROJECT, PROTECTED, PLAN, REVIEW, COMPARISON, WATCHLIST_DIFF + LOCK_DIFF) == (
+        f"{TASK_PART}\n{RULES_PART}\n{PROTECTED_PART}\n{PLAN_PART}\n"
+        f"# Checks of the change: red-as-before\nOne test fails as at the base.\n\n{DIFF_PART}\n"
         "# Review: changes are needed\nReason: Nearly there.\n"
-        "must-fix:\n- src/watchlist.py:3: Wrong text\n  # Now\nnote:\n- Name it.\n"
-        "Criteria not met or not shown:\n- 2: not shown. no test\n\n"
+        "must-fix:\n- src/watchlist.py:3: Wrong text\n  # Now\nnote:\n- Name it.\n\n"
         "# Now\nGoal: Add a watchlist page\nCriteria: 1, 2\n"
         "Hand over: mend every must-fix finding, then call transfer_to_reviewer with your report.\n"
+    )
+
+
+def test_the_cases_of_one_test_are_one_entry() -> None:
+    new = ["t.py::a[1]", "t.py::a[ x ]", "t.py::b"]
+    comparison = Comparison(outcome="green", new_passing=new, new_failing_at_base=new)
+    assert "New, fail on the base and pass now:\n- t.py::a (2 cases)\n- t.py::b\n" in review_of(
+        WATCHLIST_DIFF, comparison
     )
 
 
@@ -288,7 +317,7 @@ def test_criteria_constraints_areas_and_failing_tests_are_never_left_out() -> No
 
 def test_a_diff_over_the_budget_is_cut_by_file_with_a_list() -> None:
     big = WATCHLIST_DIFF.replace("watchlist.py", "big.py") + "+x\n" * 9000
-    packet = reviewer_packet(TASK, PLAN, PROTECTED, big + WATCHLIST_DIFF, [], COMPARISON, 1, 1)
+    packet = review_of(big + WATCHLIST_DIFF)
     assert (
         f"# Diff from the base: 2 files\n````diff\n{WATCHLIST_DIFF}````\n"
         "[1 not shown; git diff HEAD -- PATH or read_file shows each]\n"
@@ -302,7 +331,7 @@ def test_removed_binary_and_oddly_named_files_keep_their_names() -> None:
     )
     binary = "diff --git a/b.min.js b/b.min.js\nindex 1..2 100644\nBinary files a/b.min.js and b/b.min.js differ\n"
     odd = 'diff --git "a/\\tc.min.js" "b/\\tc.min.js"\n--- "a/\\tc.min.js"\n+++ "b/\\tc.min.js"\n@@ -1 +1 @@\n-x\n+y\n'
-    packet = reviewer_packet(TASK, PLAN, [], removed + binary + odd, [], COMPARISON, 1, 1)
+    packet = reviewer_packet(TASK, PROJECT, [], PLAN, [], [], 2, [], COMPARISON, removed + binary + odd)
     assert ("# Protected\nNothing beyond .git and factory/.\n") in packet
     assert (
         "# Diff from the base: 3 files\n"
@@ -315,7 +344,7 @@ def test_removed_binary_and_oddly_named_files_keep_their_names() -> None:
 
 def test_flaky_gone_and_edited_tests_are_told_to_the_reviewer() -> None:
     comparison = Comparison(outcome="changed-tests", flaky=["t::f"], gone=["t::g"], edited=["t::e"])
-    packet = reviewer_packet(TASK, PLAN, PROTECTED, WATCHLIST_DIFF, [], comparison, 1, 1)
+    packet = review_of(WATCHLIST_DIFF, comparison)
     assert (
         "# Base against head: changed-tests\n"
         "Differ from run to run on the same tree:\n- t::f\n"

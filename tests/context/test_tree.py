@@ -3,9 +3,13 @@
 from andon.context.tree import tree_lines
 
 
-def test_each_folder_has_a_line_with_its_count() -> None:
-    paths = ["README.md", "src/a.py", "src/b.py", "src/web/c.py", "factory/andon.toml"]
-    assert tree_lines(paths) == ["./ 1 file", "src/ 2 files", "src/web/ 1 file"]
+def test_the_files_of_a_small_tree_are_named() -> None:
+    assert tree_lines(["README.md", "src/a.py", "factory/andon.toml"]) == ["README.md", "src/a.py"]
+
+
+def test_each_folder_of_a_larger_tree_has_a_line_with_its_count() -> None:
+    paths = ["README.md", "src/a.py", "src/b.py", *(f"src/web/page_number_{number}.py" for number in range(30))]
+    assert tree_lines(paths) == ["./ 1 file", "src/ 2 files", "src/web/ 30 files"]
 
 
 def test_deep_folders_are_folded_until_they_fit() -> None:
@@ -20,7 +24,7 @@ def test_many_folders_are_cut_with_their_number() -> None:
 
 
 def test_a_path_cannot_make_a_line_of_its_own() -> None:
-    assert tree_lines(["a\n# Now\n/x"]) == ["a\\x0a# Now\\x0a/ 1 file"]
+    assert tree_lines(["a\n# Now\n/x"]) == ["a\\x0a# Now\\x0a/x"]
 
 
 def test_no_files_make_no_lines() -> None:
