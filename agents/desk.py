@@ -5,7 +5,7 @@ from typing import Protocol
 
 from andon.agents.handoffs import Repairable
 from andon.agents.step_model import StepModel
-from andon.agents.verdict import FINISH, HAND_BACK, check_changes, check_final
+from andon.agents.verdict import FINISH, HAND_BACK, ChangesReview, FinalReview, check_changes, check_final
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -71,16 +71,18 @@ class Desk:
         self._moved("executor", "reviewer", TO_REVIEWER)
         return packet
 
-    async def changes(self, review: Review) -> str:
+    async def changes(self, given: ChangesReview) -> str:
         """Pass on a review that sends work back; return the executor's packet."""
+        review = Review(**given.model_dump())
         self._one_ending()
         check_changes(review)
         packet = await self._steps.changes_wanted(review)
         self._moved("reviewer", "executor", HAND_BACK)
         return packet
 
-    async def final(self, review: Review) -> str:
+    async def final(self, given: FinalReview) -> str:
         """Pass on a review that ends the run, and keep it."""
+        review = Review(**given.model_dump())
         self._one_ending()
         check_final(review)
         await self._steps.review_finished(review)

@@ -18,10 +18,9 @@ from andon.agents.desk import TO_EXECUTOR, TO_REVIEWER, Desk
 from andon.agents.handoffs import typed_handoff
 from andon.agents.prompts import role_text
 from andon.agents.step_model import StepModel
-from andon.agents.verdict import FINISH, HAND_BACK, finish_tool
+from andon.agents.verdict import FINISH, HAND_BACK, ChangesReview, finish_tool
 from andon.records.calls import Role
 from andon.records.plan import ChangeReport, PlanPayload
-from andon.records.review import Review
 
 
 def planner_agent(desk: Desk, connections: Mapping[Role, MCPServer]) -> Agent[Any]:
@@ -56,8 +55,8 @@ def planner_agent(desk: Desk, connections: Mapping[Role, MCPServer]) -> Agent[An
             reviewer,
             executor,
             tool_name=HAND_BACK,
-            description="Send the change back with must-fix findings (verdict changes).",
-            payload=Review,
+            description="Send the change back with must-fix findings.",
+            payload=ChangesReview,
             receive=desk.changes,
             refused=lambda problem: desk.refused("reviewer", HAND_BACK, problem),
         )

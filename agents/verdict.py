@@ -1,7 +1,7 @@
 """The reviewer's two endings: what a review must hold for each, and the tool that ends the run."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from agents import FunctionTool
 from agents.tool_context import ToolContext
@@ -14,10 +14,22 @@ FINISH = "finish_review"
 HAND_BACK = "hand_back"
 
 
+class ChangesReview(Review):
+    """A review that sends work back. Narrower than Review, so that the schema offers nothing the tool refuses."""
+
+    verdict: Literal["changes"]
+    """Sends the change back."""
+
+
+class FinalReview(Review):
+    """A review that ends the run."""
+
+    verdict: Literal["pass", "fail"]
+    """`fail` only if repair is hopeless."""
+
+
 def check_changes(review: Review) -> None:
-    """Raise `Repairable` unless `review` sends work back and says what must be fixed."""
-    if review.verdict != "changes":
-        raise Repairable(f"Refused: {HAND_BACK} is for the verdict `changes`. To pass or fail, call {FINISH}.")
+    """Raise `Repairable` unless `review` says what must be fixed."""
     if not _must_fix(review):
         raise Repairable(
             f"Refused: {HAND_BACK} needs at least one finding with severity `must-fix`. If nothing must be fixed, "
@@ -26,11 +38,7 @@ def check_changes(review: Review) -> None:
 
 
 def check_final(review: Review) -> None:
-    """Raise `Repairable` unless `review` passes or fails the change without contradicting itself."""
-    if review.verdict == "changes":
-        raise Repairable(
-            f"Refused: {FINISH} is for the verdicts `pass` and `fail`. To send work back, call {HAND_BACK}."
-        )
+    """Raise `Repairable` if a pass contradicts its own findings or criteria."""
     if review.verdict == "fail":
         return
     if _must_fix(review):
@@ -43,17 +51,17 @@ def check_final(review: Review) -> None:
         )
 
 
-def finish_tool(receive: Callable[[Review], Awaitable[str]], refused: Callable[[str], None]) -> FunctionTool:
+def finish_tool(receive: Callable[[FinalReview], Awaitable[str]], refused: Callable[[str], None]) -> FunctionTool:
     """Return the tool `finish_review`; `receive` and `refused` are those of `deliver`."""
 
     async def invoke(_: ToolContext[Any], raw: str) -> str:
-        outcome = await deliver(raw, payload=Review, receive=receive, refused=refused)
+        outcome = await deliver(raw, payload=FinalReview, receive=receive, refused=refused)
         return outcome.text if isinstance(outcome, Accepted) else outcome.problem
 
     return FunctionTool(
         name=FINISH,
         description="End the review with pass or fail.",
-        params_json_schema=payload_schema(Review),
+        params_json_schema=payload_schema(FinalReview),
         on_invoke_tool=invoke,
     )
 

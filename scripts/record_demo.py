@@ -11,6 +11,7 @@ from pathlib import Path
 
 from andon.cli.progress import Progress, print_ending
 from andon.cli.run import run_to_end
+from andon.evals.replays import expected_of
 from andon.evals.sample_run import SAMPLE, record
 
 if __name__ == "__main__":
@@ -21,4 +22,6 @@ if __name__ == "__main__":
     result = run_to_end(
         lambda: record(target, cassette, base_url=base_url, answered_by=answered_by, listeners=[progress.show])
     )
+    expected = cassette.with_name(f"{SAMPLE}.expected.json")
+    expected.write_text(expected_of(result).model_dump_json(indent=2) + "\n", encoding="utf-8")
     print_ending(result, target, sys.stdout)

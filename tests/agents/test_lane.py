@@ -486,7 +486,8 @@ async def test_a_nudge_does_not_exceed_the_budget(factory: Factory) -> None:
         (
             "finish_review",
             {"verdict": "changes"},
-            "Refused: finish_review is for the verdicts `pass` and `fail`. To send work back, call hand_back.",
+            "Refused: the arguments do not fit. Mend these and call again:\n"
+            "- verdict: Input should be 'pass' or 'fail' (expected: one of pass, fail)",
         ),
         (
             "finish_review",
@@ -515,7 +516,8 @@ async def test_a_nudge_does_not_exceed_the_budget(factory: Factory) -> None:
         (
             "hand_back",
             {"verdict": "pass"},
-            "Refused: hand_back is for the verdict `changes`. To pass or fail, call finish_review.",
+            "Refused: the arguments do not fit. Mend these and call again:\n"
+            "- verdict: Input should be 'changes' (expected: changes)",
         ),
         (
             "hand_back",
@@ -579,14 +581,16 @@ async def test_a_finished_run_replayed_from_its_store_asks_no_model(
     assert list(stored) == ["model:planner:1", "model:planner:2", "model:executor:1", "model:reviewer:1"]
 
 
-async def test_a_reused_call_id_with_other_arguments_ends_the_run(factory: Factory, script: Script) -> None:
-    call = script.read("a")
-    other = call.model_copy(update={"arguments": '{"path": "b"}'})
+async def test_every_call_is_carried_out_on_servers_that_count_the_calls_of_each_answer_anew(
+    factory: Factory, script: Script, tool_log: list[str]
+) -> None:
+    first = script.read("a")
+    same, other = first.model_copy(), first.model_copy(update={"arguments": '{"path": "b"}'})
+    plan = script.plan().model_copy(update={"call_id": ""})
 
-    code, message = await stop_of(factory, ScriptedModel([[call], [other]]))
+    await factory.run(ScriptedModel([[first], [same], [other], [plan], [script.report()], [script.finish()]]))
 
-    assert code is StopCode.MODEL_MISBEHAVED
-    assert message.startswith("The model's answer could not be acted on: ")
+    assert [line for line in tool_log if line.startswith("end")] == ["end a", "end a", "end b"]
 
 
 async def test_an_unfinished_item_is_never_acted_on(factory: Factory, script: Script, stored: dict[str, str]) -> None:

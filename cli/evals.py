@@ -1,0 +1,29 @@
+"""`andon eval`: replay the shipped cassettes, offline, and fail on any change."""
+
+import argparse
+import asyncio
+import json
+import sys
+
+from andon.evals.replays import cassette_names, evaluate
+
+
+def run_evals(args: argparse.Namespace) -> int:
+    """Replay the named cassettes, or all, and return 0 if each gave what was recorded, else 21.
+
+    Raises:
+        UserError: a name is not that of a cassette.
+    """
+    outcomes = []
+    out = sys.stderr if args.json else sys.stdout
+    for name in args.names or cassette_names():
+        print(f"{name} …", file=sys.stderr, flush=True)
+        outcome = asyncio.run(evaluate(name))
+        outcomes.append(outcome)
+        print(f"{'same' if outcome.passed else 'CHANGED'}  {name}  ({outcome.answered_by})", file=out)
+        for difference in outcome.differences:
+            print("  " + difference.replace("\n", "\n  "), file=out)
+    if args.json:
+        document = {"schema_version": 1, "outcomes": [outcome.model_dump() for outcome in outcomes]}
+        print(json.dumps(document, indent=2))
+    return 0 if all(outcome.passed for outcome in outcomes) else 21
