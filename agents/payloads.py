@@ -77,6 +77,8 @@ def _at(schema: dict[str, Any], loc: tuple[int | str, ...]) -> dict[str, Any]:
 
 
 def _expected(schema: dict[str, Any]) -> str:
+    if "const" in schema:
+        return str(schema["const"])
     if "enum" in schema:
         return "one of " + ", ".join(schema["enum"])
     kind = schema.get("type", "")
