@@ -1,5 +1,6 @@
 """The lane: planner, executor and reviewer hand off to each other in one run of the SDK until a review is final."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -76,7 +77,11 @@ async def run_lane(
 
 
 def _keep_traces_here() -> None:
-    """Give the SDK a trace provider without an exporter; its own would send traces to OpenAI."""
+    """Give the SDK a trace provider without an exporter; its own would send traces to OpenAI.
+
+    Its log is left to whoever sets up logging: Python would print its errors between the lines people read.
+    """
+    logging.getLogger("openai.agents").addHandler(logging.NullHandler())
     provider = DefaultTraceProvider()
     provider.set_disabled(True)
     set_trace_provider(provider)

@@ -72,7 +72,7 @@ def _answer(response: Response, done: list[ResponseOutputItem]) -> ModelResponse
         output=response.output or done,
         usage=_usage(response),
         response_id=None if response.id == FAKE_RESPONSES_ID else response.id,
-        request_id=response._request_id,
+        request_id=getattr(response, "_request_id", None),
     )
 
 
@@ -81,9 +81,9 @@ def _usage(response: Response) -> Usage:
         return Usage(requests=1)
     return Usage(
         requests=1,
-        input_tokens=response.usage.input_tokens,
-        output_tokens=response.usage.output_tokens,
-        total_tokens=response.usage.total_tokens,
+        input_tokens=response.usage.input_tokens or 0,
+        output_tokens=response.usage.output_tokens or 0,
+        total_tokens=response.usage.total_tokens or 0,
         input_tokens_details=response.usage.input_tokens_details,
         output_tokens_details=response.usage.output_tokens_details,
     )

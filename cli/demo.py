@@ -5,6 +5,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from andon.cli.endings import open_streams
 from andon.cli.progress import Progress
 from andon.cli.run import finish, new_run_id, run_to_end
 from andon.evals.sample_run import replay
@@ -18,11 +19,12 @@ def demo(args: argparse.Namespace) -> int:
     Raises:
         UserError: the sample cannot be put where it was asked for.
     """
+    open_streams()
     target = _target(args.into)
     progress = Progress(sys.stderr)
     print(f"andon demo: the sample repository is {target}", file=sys.stderr)
     try:
-        result = run_to_end(lambda: replay(target, run_id=new_run_id(), listeners=[progress.show]))
+        result = run_to_end(lambda: replay(target, run_id=new_run_id(), tier=args.sandbox, listeners=[progress.show]))
     except RunError as error:
         print(f"andon demo: {error}\n{MEANINGS[error.code].remedy}", file=sys.stderr)
         return MEANINGS[error.code].exit_code

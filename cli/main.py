@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from andon.cli.endings import catch_signals, interrupt, print_document
+from andon.cli.mcp_help import MCP_EXITS, MCP_HELP
 from andon.records.errors import UserError
 
 _ABOUT = """\
@@ -35,7 +37,9 @@ factory/tasks/queue.json, or, with nothing given, the next pending task of that 
   andon run task-001
   andon run --headless --json > result.json
 
-The model is an OpenAI Responses endpoint: set OPENAI_API_KEY, and OPENAI_BASE_URL for another server.
+Set OPENAI_API_KEY, and OPENAI_BASE_URL for another server. A model is named openai/NAME or just NAME (OpenAI
+Responses), or chat/NAME (any Chat Completions server). Flags go before ANDON_MODEL, ANDON_PLANNER_MODEL,
+ANDON_EXECUTOR_MODEL and ANDON_REVIEWER_MODEL, and these before [models] in factory/andon.toml.
 Your working tree, index, branch and configuration are not touched; the run starts from the commit HEAD names.
 """
 
@@ -45,11 +49,25 @@ and run the whole lane on it: sandbox, checks, handoffs, a rejected review, the 
 Only the model's answers are replayed, from a recorded cassette; everything else is live. No key, no network.
 """
 
+_TRUST = """\
+Show what factory/andon.toml of the commit HEAD names says that a repository may not decide alone (the server your
+key and code are sent to), and ask on the terminal whether it counts. An acceptance holds for exactly that value and
+exactly this repository, and is kept in $XDG_CONFIG_HOME/andon/trust.json (or ~/.config/andon/trust.json).
+"""
+
+
+_EVAL = """\
+Replay every shipped cassette as a whole run in a temporary repository: sandbox, policy, checks, handoffs and delivery
+are live, only the model's answers are recorded. Ends with 21 if an outcome, the delivered tree or a request changed,
+or an answer was left unplayed. No key, no network. A cassette proves the plumbing, not that a model is good.
+"""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of DESIGN §5."""
     parser = _parser()
     args = parser.parse_args(argv)
+    catch_signals(interrupt)
     try:
         if args.command == "run":
             from andon.cli.run import run
@@ -59,13 +77,28 @@ def main(argv: Sequence[str] | None = None) -> int:
             from andon.cli.demo import demo
 
             return demo(args)
+        if args.command == "eval":
+            from andon.cli.evals import run_evals
+
+            return run_evals(args)
+        if args.command == "trust":
+            from andon.cli.trust import trust
+
+            return trust(args)
+        if args.command == "mcp":
+            from andon.cli.mcp_server import mcp
+
+            return mcp(args)
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            from andon.cli.terminal import session
+
+            return session(parser.parse_args(["run", *(["--plain"] if args.plain else [])]), parser.format_help())
     except UserError as error:
         return _refuse(error, as_json=args.json)
     except BrokenPipeError:
         return 130
     except KeyboardInterrupt:
-        print("andon: interrupted", file=sys.stderr)
-        return 130
+        return _interrupted(as_json=getattr(args, "json", False))
     parser.print_help()
     return 0
 
@@ -74,6 +107,8 @@ def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="andon", description=_ABOUT, epilog=_EXITS, formatter_class=raw)
     parser.add_argument("--version", action="version", version=f"andon {version('andon')}")
+    parser.add_argument("--plain", action="store_true", help="plain lines: no colour, nothing written over")
+    parser.set_defaults(json=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     run = commands.add_parser(
@@ -83,15 +118,61 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--accept", action="append", default=[], metavar="TEXT", help="an acceptance criterion; repeat")
     run.add_argument("--constraint", action="append", default=[], metavar="TEXT", help="what must not happen; repeat")
     run.add_argument("--context", action="append", default=[], metavar="PATH", help="worth reading first; repeat")
-    run.add_argument("--model", metavar="NAME", help="model for every role (default: [models] in factory/andon.toml)")
+    _add_models(run)
     run.add_argument("-C", dest="directory", default=".", metavar="DIR", help="run as if started in DIR")
+    run.add_argument(
+        "--plain", action="store_true", default=argparse.SUPPRESS, help="plain lines: no colour, nothing written over"
+    )
+    _add_sandbox(run)
     run.add_argument("--headless", action="store_true", help="never ask; what needs a person parks with exit 10")
     _add_json(run)
 
     demo = commands.add_parser("demo", help="see the whole lane on a sample", description=_DEMO, formatter_class=raw)
     demo.add_argument("--into", metavar="DIR", help="put the sample repository there (default: a temporary folder)")
+    _add_sandbox(demo)
     _add_json(demo)
+
+    evals = commands.add_parser(
+        "eval", help="replay the recorded runs, offline", description=_EVAL, formatter_class=raw
+    )
+    evals.add_argument("names", nargs="*", metavar="CASSETTE", help="which ones (default: all)")
+    _add_json(evals)
+
+    trust = commands.add_parser(
+        "trust", help="accept what a repository may not decide alone", description=_TRUST, formatter_class=raw
+    )
+    instead = trust.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="print what was accepted, for every repository")
+    instead.add_argument("--revoke", action="store_true", help="forget what was accepted for this repository")
+    trust.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
+    trust.set_defaults(json=False)
+
+    mcp = commands.add_parser(
+        "mcp", help="serve the tools to an MCP client", description=MCP_HELP, epilog=MCP_EXITS, formatter_class=raw
+    )
+    mcp.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
+    mcp.add_argument("--title", default="", metavar="TEXT", help="title of what is submitted without one")
+    mcp.set_defaults(json=False)
     return parser
+
+
+def _add_sandbox(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sandbox",
+        metavar="TIER",
+        help="auto, docker or bubblewrap (default: ANDON_SANDBOX, or auto: Docker if it answers, else bubblewrap)",
+    )
+
+
+def _add_models(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME", help="model for every role")
+    for role in ("planner", "executor", "reviewer"):
+        parser.add_argument(f"--{role}-model", metavar="NAME", help=f"model for the {role}")
+    parser.add_argument(
+        "--stream",
+        action=argparse.BooleanOptionalAction,
+        help="ask for answers as they are written (default: yes, or models.stream in factory/andon.toml)",
+    )
 
 
 def _add_json(parser: argparse.ArgumentParser) -> None:
@@ -103,8 +184,20 @@ def _refuse(error: UserError, *, as_json: bool) -> int:
 
     print(f"andon: {error}", file=sys.stderr)
     if as_json:
-        print(Refusal(message=str(error)).model_dump_json(indent=2))
+        print_document(Refusal(message=str(error)))
     return 2
+
+
+def _interrupted(*, as_json: bool) -> int:
+    from andon.records.result import Refusal
+    from andon.records.stops import StopCode
+
+    catch_signals(lambda number, frame: None)
+    message = "interrupted before a run began; nothing was changed"
+    print(f"andon: {message}", file=sys.stderr)
+    if as_json:
+        print_document(Refusal(stop_code=StopCode.INTERRUPTED, exit_code=130, message=message))
+    return 130
 
 
 if __name__ == "__main__":

@@ -1,33 +1,70 @@
 """What people read while a run goes on, and when it has ended."""
 
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from andon.delivery.checks_table import checks_table
+from andon.guardrails.output import clean_text
 from andon.records.checks import TestResult
 from andon.records.events import RunEvent
 from andon.records.result import FileStat, RunResult
 
-_PHASES = {
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from andon.cli.live_view import LiveView
+
+PHASES = {
     "sandbox": "starting the sandbox",
     "base-checks": "checking the base commit before anyone touches anything",
     "agents": "planner, executor and reviewer at work",
 }
+"""Phases of a run, as people are told of them."""
 
 
 class Progress:
-    """Prints one line for each event a person cares about."""
+    """Prints one plain line for each event a person cares about: no sign, no colour, nothing written over."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
+
+    def tell(self, text: str) -> None:
+        """Print a sentence of andon's own."""
+        print(f"andon: {text}", file=self._out, flush=True)
 
     def show(self, event: RunEvent) -> None:
         """Print the event, if it is worth a line."""
         line = _line(event)
         if line is not None:
-            print(line, file=self._out, flush=True)
+            print(clean_text(line), file=self._out, flush=True)
 
     __call__ = show
+
+
+@contextmanager
+def watching(out: TextIO, root: Path, *, plain: bool = False) -> "Iterator[Progress | LiveView]":
+    """Yield the view for `out`: live with colours on a terminal that can, else (or if asked) plain lines.
+
+    `root` is the repository's work tree.
+    """
+    if plain or not out.isatty():
+        yield Progress(out)
+        return
+    # Rich is loaded only where it is used.
+    from andon.cli.live_view import LiveView
+    from andon.cli.printing import wants_plain
+
+    if wants_plain(out):
+        yield Progress(out)
+        return
+    with LiveView(out, root) as view:
+        yield view
+
+
+def papers_of(root: Path, run_id: str) -> Path:
+    """Return the folder a run of the repository at `root` writes to while it goes on."""
+    return root / "factory" / ".state" / "runs" / run_id
 
 
 def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind)
@@ -39,12 +76,14 @@ def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind
             return f"  note: {data['text']}"
         case "phase" if data["name"] == "checked":
             return f"  checks: {data['outcome']}: {data['reason']}"
-        case "phase" if data["name"] in _PHASES:
-            return f"  {_PHASES[data['name']]} …"
+        case "phase" if data["name"] in PHASES:
+            return f"  {PHASES[data['name']]} …"
         case "check.ended":
             return f"    {data['phase']:<4} {data['outcome']:<9} {data['name']}"
         case "agent.started":
             return f"  {data['role']}"
+        case "model.retried":
+            return f"    asking again in {data['wait_seconds']:.1f} s: {_short(data['reason'])}"
         case "tool.called":
             return f"    {data['tool']} {_short(str(data.get('summary', '')))}".rstrip()
         case "tool.refused":
@@ -66,7 +105,7 @@ def print_ending(result: RunResult, root: Path, out: TextIO) -> None:
     """Print how a run ended: outcome, branch, diff stat, checks, where the papers lie, what to do next."""
 
     def say(text: str = "") -> None:
-        print(text, file=out)
+        print(clean_text(text), file=out)
 
     say()
     say(f"{result.stop_code} (exit {result.exit_code}): {result.message}")

@@ -5,18 +5,21 @@ import asyncio
 import os
 import re
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from types import FrameType
+from typing import TextIO
 
-from andon.cli.progress import Progress, print_ending
+from andon.cli.endings import catch_signals, flush_streams, open_streams, print_document
+from andon.cli.progress import papers_of, print_ending, watching
 from andon.intake.intent import task_from_intent
 from andon.intake.queue import find, load_queue, next_pending
-from andon.line.engine import Answer, Gate
-from andon.line.job import prepare, queue_path
-from andon.line.live import live_answerer
+from andon.line.engine import Ask
+from andon.line.job import Job, prepare, queue_path
+from andon.line.live import ModelFlags, live_answerer
 from andon.line.run import run_job
 from andon.records.errors import UserError
 from andon.records.result import RunResult
@@ -32,21 +35,38 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: no run could begin.
     """
+    open_streams()
     repository = Repository.open(Path(args.directory))
     task, queued = _task(repository, args)
-    job = prepare(repository, task, run_id=new_run_id(), started=int(time.time()), queued=queued, toolchain=None)
-    answerer = live_answerer(job.settings, args.model, os.environ)
-    ask = None if args.headless or args.json or not sys.stdin.isatty() else _ask
-    progress = Progress(sys.stderr)
-    result = run_to_end(lambda: run_job(job, answerer, listeners=[progress.show], ask=ask))
+    job = prepare(
+        repository,
+        task,
+        run_id=new_run_id(),
+        started=int(time.time()),
+        queued=queued,
+        toolchain=None,
+        tier=args.sandbox,
+    )
+    with watching(sys.stderr, repository.root, plain=args.plain) as view:
+
+        async def live() -> RunResult:
+            async with live_answerer(job.settings, model_flags(args), os.environ, root=repository.root) as answerer:
+                return await run_job(job, answerer, listeners=[view.show], ask=_asker(args, job))
+
+        result = run_to_end(live, tell=view.tell)
     return finish(result, repository.root, as_json=args.json)
 
 
 def finish(result: RunResult, root: Path, *, as_json: bool) -> int:
-    """Print how a run ended, for people or as the one JSON document, and return its exit code."""
-    print_ending(result, root, sys.stderr if as_json else sys.stdout)
+    """Print how a run ended, for people or as the one JSON document, and return its exit code.
+
+    The code is the run's also where nobody reads: a closed stdout or stderr takes nothing back.
+    """
+    with suppress(OSError):
+        print_ending(result, root, sys.stderr if as_json else sys.stdout)
     if as_json:
-        print(result.model_dump_json(indent=2))
+        print_document(result)
+    flush_streams()
     return result.exit_code
 
 
@@ -55,17 +75,59 @@ def new_run_id() -> str:
     return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
 
 
-def run_to_end(make: Callable[[], Awaitable[RunResult]]) -> RunResult:
-    """Run to a result; Ctrl-C and SIGTERM cancel the run, which ends with its report."""
+def _tell(text: str) -> None:
+    print(f"andon: {text}", file=sys.stderr, flush=True)
+
+
+def run_to_end(make: Callable[[], Awaitable[RunResult]], *, tell: Callable[[str], None] = _tell) -> RunResult:
+    """Run to a result; the first Ctrl-C, SIGTERM or hang-up cancels the run, which ends with its report.
+
+    Further ones change nothing: what is being kept and removed is short. They are still taken care of when this has
+    returned, so that the result is printed whole. `tell` says a sentence of andon's own to the person.
+    """
 
     async def body() -> RunResult:
         task = asyncio.ensure_future(make())
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, task.cancel)
+        catch_signals(_Stopping(asyncio.get_running_loop(), task, tell))
         return await task
 
     return asyncio.run(body())
+
+
+class _Stopping:
+    """The handler of the signals that end a run."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, task: "asyncio.Future[RunResult]", tell: Callable[[str], None]
+    ) -> None:
+        self._loop = loop
+        self._tell = tell
+        self._task = task
+        self._asked = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        # A closed loop has nothing left to cancel.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
+        if self._asked or self._task.done():
+            return
+        self._asked = True
+        with suppress(OSError):
+            self._tell("stopping, keeping the tree and the report …")
+        self._task.cancel()
+
+
+def model_flags(args: argparse.Namespace) -> ModelFlags:
+    """Return what the arguments say of the models."""
+    return ModelFlags(
+        model=args.model,
+        planner=args.planner_model,
+        executor=args.executor_model,
+        reviewer=args.reviewer_model,
+        stream=args.stream,
+    )
 
 
 def _task(repository: Repository, args: argparse.Namespace) -> tuple[Task, bool]:
@@ -90,10 +152,26 @@ def _task(repository: Repository, args: argparse.Namespace) -> tuple[Task, bool]
         return find(queue, args.task), True
     task = next_pending(queue)
     if task is None:
-        raise UserError(f"no task in {path.relative_to(repository.root)} is pending: add one, or name a task id")
+        running = [task.id for task in queue.tasks if task.status == "running"]
+        killed = f" ({', '.join(running)}: marked as running, by a run that may have been killed)" if running else ""
+        raise UserError(
+            f"no task in {path.relative_to(repository.root)} is pending: add one, or name a task id{killed}"
+        )
     return task, True
 
 
-async def _ask(gate: Gate) -> Answer:
-    said = await asyncio.to_thread(input, f"\n{gate.shown}\n{gate.question} [y/N] ")
-    return Answer("yes" if said.strip().lower() in ("y", "yes") else "no")
+def _asker(args: argparse.Namespace, job: Job) -> Ask | None:
+    """Return who is asked at gates; nobody without a terminal to type on and to read from."""
+    out = None if args.headless or args.json else person_at(sys.stdin)
+    if out is None:
+        return None
+    # Imported here: what it needs is of use to a person only.
+    from andon.cli.questions import Questions
+
+    papers = papers_of(job.repository.root, job.run_id)
+    return Questions(sys.stdin, out, papers, proposed=not job.task.acceptance_criteria, plain=args.plain)
+
+
+def person_at(stdin: TextIO) -> TextIO | None:
+    """Return where a person who types on `stdin` reads questions, or None if nobody is there."""
+    return next((out for out in (sys.stderr, sys.stdout) if out.isatty()), None) if stdin.isatty() else None

@@ -13,29 +13,46 @@ from andon.records.project import Command, ProjectSetup
 LOCK_FILES = frozenset({
     "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "bun.lock", "bun.lockb", "composer.lock", "go.sum",
     "npm-shrinkwrap.json", "package-lock.json", "pdm.lock", "pnpm-lock.yaml", "poetry.lock", "requirements.lock",
-    "uv.lock", "yarn.lock",
+    "requirements.txt", "uv.lock", "yarn.lock",
 })  # fmt: skip
-"""File names that hold resolved dependencies."""
+"""File names that hold resolved dependencies; requirements.txt counts, since pip projects have nothing nearer."""
 
-_NOT_OURS = frozenset({"factory", "node_modules", "testdata", "third_party", "vendor"})
+_MANIFESTS = frozenset({
+    "pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "package.json", "go.mod", "Cargo.toml",
+})  # fmt: skip
+_NOT_OURS = frozenset({
+    "examples", "factory", "fixtures", "node_modules", "templates", "test", "testdata", "tests", "third_party",
+    "vendor",
+})  # fmt: skip
+"""Folders whose projects are somebody else's, or are there to be read by tests."""
+_DEPTH = 3
+"""Projects of a monorepo lie at `api`, `packages/api` or `services/python/api`."""
+_MOST = 20
+"""More projects than this below the root are named and not checked: each costs two commands a tree."""
+_SHOWN = 5
+_ATTRIBUTES_BYTES = 100_000
 
 
 def detect(files: BaseFiles, settings: Settings) -> ProjectSetup:
     """Return the setup of the project at the base commit.
 
-    Looks at the root and at the folders directly below it; `[checks]` of andon.toml replaces what was detected.
+    Looks at the root and three levels of folders below it; `[checks]` of andon.toml replaces what was detected.
     """
-    folders = [Folder(files, at) for at in (".", *_sub_projects(files))]
+    below = _sub_projects(files)
+    folders = [Folder(files, at) for at in (".", *below[:_MOST])]
     languages: set[str] = set()
     tests: list[Command] = []
     static: list[Command] = []
-    notes = _submodules(files)
+    notes = _left_alone(files)
+    if len(below) > _MOST:
+        notes.append(f"Only {_MOST} of {len(below)} projects below the root are checked. {_name_them(below[_MOST:])}")
     for language, look in DIRECT.items():
         found = [(folder, seen) for folder in folders if (seen := look(folder)) is not None]
         if found:
             languages.add(language)
-        notes += _left_to_the_root(found)
-        for _, seen in _counted(found):
+        counted = _counted(language, found)
+        notes += _left_to_others(found, counted)
+        for _, seen in counted:
             tests += seen.tests
             static += seen.static
             notes += seen.notes
@@ -49,29 +66,41 @@ def detect(files: BaseFiles, settings: Settings) -> ProjectSetup:
 
 
 def _sub_projects(files: BaseFiles) -> list[str]:
-    manifests = {"pyproject.toml", "setup.py", "setup.cfg", "pytest.ini", "package.json", "go.mod", "Cargo.toml"}
-    parts = (path.split("/") for path in files.paths)
-    names = {part[0] for part in parts if len(part) == 2 and part[1] in manifests}
-    return sorted(name for name in names if name not in _NOT_OURS and not name.startswith("."))
-
-
-def _counted(found: Sequence[tuple[Folder, Found]]) -> list[tuple[Folder, Found]]:
-    """Return the folders of one ecosystem that count: the root's own tests cover what lies below it."""
-    roots = [(folder, seen) for folder, seen in found if folder.at == "." and seen.tests]
-    return roots or list(found)
-
-
-def _left_to_the_root(found: Sequence[tuple[Folder, Found]]) -> list[str]:
-    counted = _counted(found)
-    below = [folder.full(seen.manifest) for folder, seen in counted if folder.at != "."]
-    if below:
-        return [f"Sub-projects one level below the root are checked too: {', '.join(below)}."]
-    left = [folder.full(seen.manifest) for folder, seen in found if (folder, seen) not in counted]
-    return (
-        [f"Left to the checks of the root: {', '.join(left)}. Name others in [checks] of {SETTINGS_PATH}."]
-        if left
-        else []
+    found = {tuple(folders) for *folders, name in (path.split("/") for path in files.paths) if name in _MANIFESTS}
+    ours = (
+        parts
+        for parts in found
+        if 0 < len(parts) <= _DEPTH and not any(part in _NOT_OURS or part.startswith(".") for part in parts)
     )
+    return ["/".join(parts) for parts in sorted(ours)]
+
+
+def _counted(language: str, found: Sequence[tuple[Folder, Found]]) -> list[tuple[Folder, Found]]:
+    """Return the folders of one ecosystem that count: a project's own tests cover what lies below it.
+
+    Except for Go, where `./...` ends at the next go.mod.
+    """
+    counted: list[tuple[Folder, Found]] = []
+    for folder, seen in found:
+        covered = any(other.tests and folder.lies_below(above) for above, other in counted)
+        if language == "go" or not covered:
+            counted.append((folder, seen))
+    return counted
+
+
+def _left_to_others(found: Sequence[tuple[Folder, Found]], counted: Sequence[tuple[Folder, Found]]) -> list[str]:
+    below = [folder.full(seen.manifest) for folder, seen in counted if folder.at != "."]
+    left = [folder.full(seen.manifest) for folder, seen in found if (folder, seen) not in counted and folder.at != "."]
+    notes = [f"Projects below the root are checked too: {', '.join(below)}."] if below else []
+    return notes + ([f"Left to the checks of the project above: {_name_them(left)}"] if left else [])
+
+
+def _name_them(left: Sequence[str]) -> str:
+    return f"{_some(left)}. Name others in [checks] of {SETTINGS_PATH}."
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
 
 
 def _indirect(
@@ -86,8 +115,32 @@ def _indirect(
     return list(taken.tests) if taken else [], list(lint), notes
 
 
-def _submodules(files: BaseFiles) -> list[str]:
-    return ["Submodules are left alone: their files are not in the workspace."] if ".gitmodules" in files.paths else []
+def _left_alone(files: BaseFiles) -> list[str]:
+    """Say what of the commit is delivered as it stands and cannot be worked on."""
+    notes = []
+    if files.submodules:
+        notes.append(f"Submodules are left alone, their files are not in the workspace: {_some(files.submodules)}.")
+    patterns = _lfs_patterns(files)
+    if patterns:
+        notes.append(f"Git LFS files are left as pointers, their contents are not in the workspace: {_some(patterns)}.")
+    if files.unreadable:
+        notes.append(
+            f"Paths that are not UTF-8 are kept as they are, tools cannot name them: {_some(files.unreadable)}."
+        )
+    return notes
+
+
+def _lfs_patterns(files: BaseFiles) -> list[str]:
+    """Return the patterns of .gitattributes that Git LFS tracks, seen from the root."""
+    places = [path for path in files.paths if path.rsplit("/", 1)[-1] == ".gitattributes"]
+    found = []
+    for path, content in sorted(files.read_many(places, limit=_ATTRIBUTES_BYTES).items()):
+        folder = path.removesuffix(".gitattributes")
+        for line in content.decode("utf-8", errors="replace").splitlines():
+            pattern, *attributes = line.split() or [""]
+            if "filter=lfs" in attributes and not pattern.startswith("#"):
+                found.append(folder + pattern)
+    return found
 
 
 def _setup(
@@ -106,11 +159,14 @@ def _setup(
         notes = [*notes, f"No test command was found. Name one in [checks] of {SETTINGS_PATH}."]
     if not static:
         notes = [*notes, f"No static check was found. Name one in [checks] of {SETTINGS_PATH}."]
+    locks = [path for path in files.paths if _is_lock_file(path)]
+    if locks:
+        notes = [*notes, f"Dependencies are not installed in the sandbox: {_some(locks)}."]
     return ProjectSetup(
         languages=languages,
         tests=tests,
         static=static,
-        lock_files=[path for path in files.paths if _is_lock_file(path)],
+        lock_files=locks,
         programs=sorted(set().union(*(programs_of(command) for command in (*tests, *static)))),
         notes=notes,
     )
@@ -118,7 +174,7 @@ def _setup(
 
 def _is_lock_file(path: str) -> bool:
     parts = path.split("/")
-    return parts[-1] in LOCK_FILES and "node_modules" not in parts
+    return parts[-1] in LOCK_FILES and not {"node_modules", "vendor", "testdata"}.intersection(parts)
 
 
 def _named(argv: tuple[str, ...], kind: Literal["test", "static"]) -> Command:

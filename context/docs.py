@@ -47,9 +47,8 @@ class DocsIndex:
         wanted = [path for path in files.paths if _is_document(path)]
         found: list[Section] = []
         read = 0
-        for path in wanted[:MAX_FILES]:
-            content = files.read(path)
-            if content is not None and len(content) <= MAX_FILE and b"\0" not in content:
+        for path, content in sorted(files.read_many(wanted[:MAX_FILES], limit=MAX_FILE).items()):
+            if b"\0" not in content:
                 found += sections(path, plain(content.decode("utf-8-sig", errors="replace")))
                 read += 1
         return cls(read, len(wanted) - read, found)

@@ -130,11 +130,13 @@ def go(folder: Folder) -> Found | None:
 
 
 def rust(folder: Folder) -> Found | None:
-    """`cargo test`, and `cargo check` as the static check."""
+    """`cargo test`, and `cargo check` as the static check; over every member where it is a workspace."""
     if "Cargo.toml" not in folder.names:
         return None
-    test = _command(folder, "test", "cargo", ("cargo", "test"), "Cargo.toml")
-    static = _command(folder, "static", "other", ("cargo", "check", "--all-targets"), "Cargo.toml")
+    # --offline: there is no network, and without it cargo tries and says less clearly what is missing.
+    words = ("--offline", "--workspace") if "workspace" in folder.cargo else ("--offline",)
+    test = _command(folder, "test", "cargo", ("cargo", "test", *words), "Cargo.toml")
+    static = _command(folder, "static", "other", ("cargo", "check", "--all-targets", *words), "Cargo.toml")
     return Found("Cargo.toml", (test,), (static,))
 
 

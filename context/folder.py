@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,7 +17,7 @@ class Folder:
     files: BaseFiles
     """The whole base commit."""
     at: str
-    """`.` for the root, else the name of a first-level folder."""
+    """`.` for the root, else the path of a folder."""
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
@@ -24,12 +25,19 @@ class Folder:
         if self.at == ".":
             return self.files.paths
         start = f"{self.at}/"
-        return tuple(path.removeprefix(start) for path in self.files.paths if path.startswith(start))
+        paths = self.files.paths
+        # Sorted, so that what is below lies together: "0" is what follows "/".
+        first, end = bisect_left(paths, start), bisect_left(paths, f"{self.at}0")
+        return tuple(path.removeprefix(start) for path in paths[first:end])
 
     @cached_property
     def names(self) -> frozenset[str]:
         """`paths` for membership."""
         return frozenset(self.paths)
+
+    def lies_below(self, other: "Folder") -> bool:
+        """Say whether this folder is inside `other`."""
+        return self.at != other.at and (other.at == "." or self.at.startswith(f"{other.at}/"))
 
     def full(self, path: str) -> str:
         """Return a path of this folder relative to the repository."""
@@ -45,6 +53,14 @@ class Folder:
         """The tables of pyproject.toml; empty where it is missing or cannot be read."""
         try:
             return tomllib.loads(self.text("pyproject.toml"))
+        except tomllib.TOMLDecodeError:
+            return {}
+
+    @cached_property
+    def cargo(self) -> dict[str, Any]:
+        """The tables of Cargo.toml; empty where it is missing or cannot be read."""
+        try:
+            return tomllib.loads(self.text("Cargo.toml"))
         except tomllib.TOMLDecodeError:
             return {}
 
@@ -65,7 +81,11 @@ class Folder:
     def unreadable(self) -> list[str]:
         """Return a note for each manifest that is there and cannot be read."""
         notes = []
-        for name, value in (("pyproject.toml", self.pyproject), ("package.json", self.package)):
+        for name, value in (
+            ("pyproject.toml", self.pyproject),
+            ("package.json", self.package),
+            ("Cargo.toml", self.cargo),
+        ):
             if self.text(name).strip() and not value:
                 notes.append(f"{self.full(name)} cannot be read and was passed over.")
         return notes

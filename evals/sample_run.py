@@ -25,7 +25,12 @@ MODEL = "recorded"
 
 
 async def replay(
-    target: Path, *, run_id: str, toolchain: str | None = None, listeners: Sequence[Listener] = ()
+    target: Path,
+    *,
+    run_id: str,
+    toolchain: str | None = None,
+    tier: str | None = None,
+    listeners: Sequence[Listener] = (),
 ) -> RunResult:
     """Run the sample's next task in a new repository at `target`, the model's answers replayed.
 
@@ -38,7 +43,7 @@ async def replay(
         open_cassette(path, mode="replay") as cassette,
     ):
         answerer = _answerer(cassette.transport, "http://replayed.invalid/v1", "replayed", cassette.label)
-        result = await run_sample(target, answerer, run_id=run_id, toolchain=toolchain, listeners=listeners)
+        result = await run_sample(target, answerer, run_id=run_id, toolchain=toolchain, tier=tier, listeners=listeners)
         if cassette.misses:
             raise RunError(StopCode.CASSETTE_MISS, cassette.misses[0])
         if cassette.unplayed():
@@ -50,14 +55,22 @@ async def replay(
 
 
 async def run_sample(
-    target: Path, answerer: Answerer, *, run_id: str, toolchain: str | None, listeners: Sequence[Listener] = ()
+    target: Path,
+    answerer: Answerer,
+    *,
+    run_id: str,
+    toolchain: str | None,
+    tier: str | None = None,
+    listeners: Sequence[Listener] = (),
 ) -> RunResult:
     """Copy the sample to `target` and run the next pending task of its queue."""
     repository = Repository.open(copy_sample(SAMPLE, target))
     task = next_pending(load_queue(queue_path(repository)))
     if task is None:
         raise UserError("the sample's queue has no pending task")
-    job = prepare(repository, task, run_id=run_id, started=int(time.time()), queued=True, toolchain=toolchain)
+    job = prepare(
+        repository, task, run_id=run_id, started=int(time.time()), queued=True, toolchain=toolchain, tier=tier
+    )
     return await run_job(job, answerer, listeners=listeners)
 
 

@@ -1,10 +1,12 @@
 """`factory/tasks/queue.json`: the hand-written queue in the working tree."""
 
+import fcntl
 import json
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,13 +66,22 @@ def find(queue: Queue, task_id: str) -> Task:
 def update_status(path: Path, task_id: str, status: TaskStatus, last_run: Mapping[str, Any]) -> None:
     """Read the queue again and set one entry's status and last run; every other value, key and spelling stays.
 
-    The file is replaced in one step and keeps its mode, its newlines and its byte order mark.
+    The file is replaced in one step and keeps its mode, its newlines and its byte order mark. Runs that end at the
+    same time wait for each other, so that no status is lost.
 
     Raises:
         UserError: as `load_queue` and `find`, or it cannot be written; the file is then as it was.
     """
     real = _real(path)
-    before = _read(real)
+    try:
+        with _alone(real.parent):
+            before = _read(real)
+            _replace(real, _with_status(before, task_id, status, last_run))
+    except OSError as error:
+        raise UserError(f"{QUEUE_PATH} cannot be written: {error.strerror}. Its status was not updated.") from error
+
+
+def _with_status(before: bytes, task_id: str, status: TaskStatus, last_run: Mapping[str, Any]) -> bytes:
     entries = _entries(before)
     position = [task.id for task in _queue_of(entries).tasks].index(find(_queue_of(entries), task_id).id)
     entry = entries[position]
@@ -79,10 +90,22 @@ def update_status(path: Path, task_id: str, status: TaskStatus, last_run: Mappin
     text = json.dumps(entries, indent=2, ensure_ascii=False) + "\n"
     if b"\r\n" in before:
         text = text.replace("\n", "\r\n")
+    return (_BOM if before.startswith(_BOM) else b"") + text.encode()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other runs out of the queue in `folder`; the kernel lets go with the process."""
+    if not folder.is_dir():
+        # Nothing to keep apart: the read says what is missing.
+        yield
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _replace(real, (_BOM if before.startswith(_BOM) else b"") + text.encode())
-    except OSError as error:
-        raise UserError(f"{QUEUE_PATH} cannot be written: {error.strerror}. Its status was not updated.") from error
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _real(path: Path) -> Path:

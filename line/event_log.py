@@ -1,34 +1,70 @@
 """The event stream of a run, appended to one file and shown to listeners as it grows."""
 
 import json
+import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from andon.records.events import EventKind, RunEvent
+from andon.line.disk import writing
+from andon.records.events import TRANSIENT, EventKind, RunEvent
 
 Listener = Callable[[RunEvent], None]
 
 
 class EventLog:
-    """Appends events as JSON lines; a line is in the file before `emit` returns."""
+    """Appends events as JSON lines; a line is in the file before `emit` returns, whole or not at all."""
 
     def __init__(self, path: Path, listeners: Sequence[Listener] = ()) -> None:
-        """Begin the stream at `path`, which must not exist yet."""
-        self._file = path.open("x", encoding="utf-8")
-        self._listeners = tuple(listeners)
+        """Begin the stream at `path`, which must not exist yet.
+
+        Raises:
+            RunError: `disk-failed` if it cannot be made.
+        """
+        self._path = path
+        with writing(path):
+            self._file = path.open("xb", buffering=0)
+        self._listeners = list(listeners)
         self._seq = 0
 
     def emit(self, kind: EventKind, **data: Any) -> None:
-        """Append one event and tell every listener."""
-        self._seq += 1
+        """Append one event and tell every listener; a transient one is told only.
+
+        A listener that cannot write any more, as to a closed terminal, is told nothing further: it ends no run.
+
+        Raises:
+            RunError: `disk-failed` if the event cannot be stored; nobody is told of it then.
+        """
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        event = RunEvent(seq=self._seq, at=at, kind=kind, data=data)
-        self._file.write(json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n")
-        self._file.flush()
-        for listener in self._listeners:
-            listener(event)
+        event = RunEvent(seq=0, at=at, kind=kind, data=data) if kind in TRANSIENT else self._append(kind, at, data)
+        for listener in tuple(self._listeners):
+            try:
+                listener(event)
+            except OSError:
+                self._listeners.remove(listener)
+
+    def _append(self, kind: EventKind, at: str, data: dict[str, Any]) -> RunEvent:
+        event = RunEvent(seq=self._seq + 1, at=at, kind=kind, data=data)
+        line = json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n"
+        with writing(self._path):
+            self._append_whole(line.encode("utf-8"))
+        self._seq += 1
+        return event
+
+    def _append_whole(self, line: bytes) -> None:
+        start = self._file.tell()
+        left = memoryview(line)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError:
+            # Readers take the stream line by line; shrinking a file works on a full disk.
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), start)
+                self._file.seek(start)
+            raise
 
     def close(self) -> None:
         """End the stream. Closing twice is fine."""

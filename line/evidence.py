@@ -1,10 +1,24 @@
-"""What check records at base and head show together: the table of DESIGN §5, as a pure function."""
+"""What check records at base and head show together: the table of DESIGN §5, as a pure function.
+
+Two kinds of names stand in a comparison: ids of tests, and `COMMAND (exit code)` where a command tells nothing finer
+(a linter, `make test`, a suite that crashed or was stopped at its time limit). By exit code alone nothing can be told
+apart inside: a command that was red at the base and passes at the head is *not shown* to be fixed, one that is red
+both times with the same exit code is red as before and never green, and one whose exit code changed is newly red.
+
+A flaky test shows nothing by one result, so it counts neither as passing nor as failing.
+- It differs at the head, or it was flaky at the base and fails, is skipped or is gone at the head: the row is `flaky`,
+  since whether the change did that is not shown.
+- It was flaky at the base and passes at the head (where it is run twice for that reason): the row is that of the other
+  results, and the reason names it. A repository with one unsteady test would otherwise never be delivered to, and the
+  test had every chance to speak against the change.
+"""
 
 from collections.abc import Mapping, Sequence
 
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
 
 _RED = ("failed", "error")
+_WORST: tuple[TestOutcome, ...] = ("error", "failed", "passed", "skipped")
 
 
 def compare(
@@ -20,81 +34,144 @@ def compare(
     test file; `head_tests_at_base` on the base's code with the head's test files. Either may be empty: not made.
     """
     before, after = results(base), results(head)
-    flaky = sorted({name for record in (*base, *head) for name in record.flaky})
-    steady = set(before) | set(after)
-    steady -= set(flaky)
-    newly = sorted(n for n in steady if after.get(n) in _RED and before.get(n) not in _RED)
-    still = sorted(n for n in steady if after.get(n) in _RED and before.get(n) in _RED)
-    fixed = sorted(n for n in steady if after.get(n) == "passed" and before.get(n) in _RED)
-    new_passing = sorted(n for n in steady if after.get(n) == "passed" and n not in before)
-    gone = sorted(n for n in steady if before.get(n) == "passed" and after.get(n) in (None, "skipped"))
-    old_on_new = results(base_tests_at_head)
-    edited = sorted(
-        n for n in steady if before.get(n) == "passed" and after.get(n) == "passed" and old_on_new.get(n) in _RED
-    )
-    new_on_old = results(head_tests_at_base)
-    shown = [n for n in new_passing if head_tests_at_base and new_on_old.get(n) != "passed"]
-    outcome, reason = _row(base, head, newly=newly, gone=gone, edited=edited, still=still, flaky=flaky)
-    return Comparison(
-        outcome=outcome,
+    commands = {_exit_code_id(record) for record in (*base, *head)}
+    flaky = {name for record in (*base, *head) for name in record.flaky}
+    old_on_new, new_on_old = results(base_tests_at_head), results(head_tests_at_base)
+    steady = sorted((before.keys() | after.keys()) - flaky)
+    worse = _other_exit_codes(base, head)
+    red = [name for name in steady if after.get(name) in _RED]
+    newly = [name for name in red if before.get(name) not in _RED or name in worse]
+    new_passing = [name for name in steady if after.get(name) == "passed" and name not in before]
+    seen = Comparison(
+        outcome="green",
         newly_failing=newly,
-        still_failing=still,
-        fixed=fixed,
+        still_failing=[name for name in red if name not in newly],
+        fixed=[name for name in steady if before.get(name) in _RED and name not in commands and _mended(after, name)],
         new_passing=new_passing,
-        new_failing_at_base=shown,
-        gone=gone,
-        edited=edited,
-        flaky=flaky,
-        reason=reason,
+        new_failing_at_base=[name for name in new_passing if _fails(new_on_old, name)],
+        gone=[name for name in steady if _is_gone(name, before, after, head, name in commands)],
+        edited=[
+            name
+            for name in steady
+            if before.get(name) == "passed" and after.get(name) == "passed" and old_on_new.get(name) in _RED
+        ],
+        flaky=sorted(flaky),
     )
+    unsettled = sorted(_flaky(head) | {name for name in flaky if after.get(name) != "passed"})
+    outcome, reason = _row(seen, head, unsettled, tests_ran=_some_ran(head, flaky), commands=commands)
+    notes = [reason, *_not_shown(base, after, commands, flaky), *_settled(sorted(flaky.difference(unsettled)))]
+    return Comparison.model_validate(seen.model_dump() | {"outcome": outcome, "reason": "; ".join(notes)})
 
 
 def results(records: Sequence[CheckRecord]) -> dict[str, TestOutcome]:
-    """Return one result per test id, and one per command for commands that know nothing finer."""
+    """Return one result per test id, the worst where several commands ran it, and one per command that knows no ids."""
     found: dict[str, TestOutcome] = {}
     for record in records:
-        if record.outcome == "not-run":
-            continue
-        found.update(_of(record))
+        for name, outcome in _of(record).items():
+            found[name] = min(found.get(name, outcome), outcome, key=_WORST.index)
     return found
 
 
 def _of(record: CheckRecord) -> Mapping[str, TestOutcome]:
+    if record.outcome == "not-run":
+        return {}
     if record.granularity != "exit-code" and record.tests:
         if record.outcome == "passed" or any(outcome in _RED for outcome in record.tests.values()):
             return record.tests
         # The command failed although no test of it did (a crash after the last test, a coverage gate): say so by name.
-        return {**record.tests, f"{record.name} (exit code)": "failed"}
-    return {f"{record.name} (exit code)": "passed" if record.outcome == "passed" else "failed"}
+        return {**record.tests, _exit_code_id(record): "failed"}
+    return {_exit_code_id(record): "passed" if record.outcome == "passed" else "failed"}
+
+
+def _exit_code_id(record: CheckRecord) -> str:
+    return f"{record.name} (exit code)"
+
+
+def _flaky(records: Sequence[CheckRecord]) -> set[str]:
+    return {name for record in records for name in record.flaky}
+
+
+def _other_exit_codes(base: Sequence[CheckRecord], head: Sequence[CheckRecord]) -> set[str]:
+    """Return the commands that failed at both and ended differently: a hang became a crash, 1 became 2."""
+    before = {record.name: (record.outcome, record.exit_code) for record in base}
+    return {
+        _exit_code_id(record)
+        for record in head
+        if record.name in before and before[record.name] != (record.outcome, record.exit_code)
+    }
+
+
+def _mended(after: Mapping[str, TestOutcome], name: str) -> bool:
+    """Say whether a red test passes now, or everything in a file that could not be collected does."""
+    if name in after:
+        return after[name] == "passed"
+    inside = [outcome for other, outcome in after.items() if other.startswith(f"{name}::")]
+    return "passed" in inside and not any(outcome in _RED for outcome in inside)
+
+
+def _fails(found: Mapping[str, TestOutcome], name: str) -> bool:
+    """Say whether a test was seen to fail: itself, or the file it is in could not be collected."""
+    return found.get(name, found.get(name.partition("::")[0])) in _RED
+
+
+def _is_gone(
+    name: str,
+    before: Mapping[str, TestOutcome],
+    after: Mapping[str, TestOutcome],
+    head: Sequence[CheckRecord],
+    is_command: bool,
+) -> bool:
+    """Say whether a result of the base is no more: also a red test may not be made green by leaving it out."""
+    if before.get(name) in (None, "skipped") or after.get(name) not in (None, "skipped"):
+        return False
+    if is_command:
+        return not any(_exit_code_id(record) == name and record.outcome != "not-run" for record in head)
+    return not any(other.startswith(f"{name}::") for other in after)
+
+
+def _some_ran(head: Sequence[CheckRecord], flaky: set[str]) -> int:
+    tests = results([record for record in head if record.kind == "test"])
+    return sum(outcome != "skipped" for name, outcome in tests.items() if name not in flaky)
 
 
 def _row(
-    base: Sequence[CheckRecord],
-    head: Sequence[CheckRecord],
-    *,
-    newly: list[str],
-    gone: list[str],
-    edited: list[str],
-    still: list[str],
-    flaky: list[str],
+    seen: Comparison, head: Sequence[CheckRecord], unsettled: list[str], *, tests_ran: int, commands: set[str]
 ) -> tuple[str, str]:
-    if newly:
-        return "red-new", f"{_count(newly)} failed at the head and did not fail at the base: {_some(newly)}"
-    if gone or edited:
-        parts = [f"{_count(gone)} of the base gone or skipped: {_some(gone)}"] if gone else []
-        if edited:
-            parts.append(f"{_count(edited)} pass only because the test was edited: {_some(edited)}")
+    if seen.newly_failing:
+        names = _some(seen.newly_failing)
+        return "red-new", f"{_count(seen.newly_failing)} failed at the head and did not fail at the base: {names}"
+    if seen.gone or seen.edited:
+        parts = [f"{_count(seen.gone)} of the base gone or skipped: {_some(seen.gone)}"] if seen.gone else []
+        if seen.edited:
+            parts.append(f"{_count(seen.edited)} pass only because the test was edited: {_some(seen.edited)}")
         return "changed-tests", "; ".join(parts)
-    missing = [kind for kind in ("test", "static") if not any(r.kind == kind and r.outcome != "not-run" for r in head)]
+    missing = [] if tests_ran or seen.flaky else ["no test"]
+    missing += [] if any(r.kind == "static" and r.outcome != "not-run" for r in head) else ["no static check"]
     if missing:
-        names = {"test": "no test", "static": "no static check"}
-        return "none", " and ".join(names[kind] for kind in missing) + " could run: that is no evidence"
-    if flaky:
-        return "flaky", f"{_count(flaky)} differ on a second run at the same tree: {_some(flaky)}"
-    if still:
-        return "red-as-before", f"nothing new fails; {_count(still)} failed at the base and still do: {_some(still)}"
-    ran = sum(len(_of(record)) for record in head if record.kind == "test")
-    return "green", f"all {ran} test results and every static check pass"
+        return "none", " and ".join(missing) + " could run: that is no evidence"
+    if unsettled:
+        return "flaky", f"{_count(unsettled)} differ on a second run at the same tree: {_some(unsettled)}"
+    if not tests_ran:
+        return "flaky", "no test is left that does not differ from run to run"
+    if seen.still_failing:
+        blunt = [name for name in seen.still_failing if name in commands]
+        note = f"; by exit code alone, so a new failure inside would not show: {_some(blunt)}" if blunt else ""
+        count = _count(seen.still_failing)
+        names = _some(seen.still_failing)
+        return "red-as-before", f"nothing new fails; {count} failed at the base and still do: {names}{note}"
+    return "green", f"all {tests_ran} test results and every static check pass"
+
+
+def _not_shown(
+    base: Sequence[CheckRecord], after: Mapping[str, TestOutcome], commands: set[str], flaky: set[str]
+) -> list[str]:
+    red = [name for name, outcome in results(base).items() if outcome in _RED and name in commands - flaky]
+    mended = sorted(name for name in red if after.get(name) not in _RED)
+    return [f"not shown to be fixed, known at the base by exit code alone: {_some(mended)}"] if mended else []
+
+
+def _settled(names: list[str]) -> list[str]:
+    return [f"flaky at the base, passed at the head and not counted: {_some(names)}"] if names else []
 
 
 def _count(names: list[str]) -> str:

@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from andon.context.project import Project, load_project
-from andon.context.settings import Settings, load_settings
+from andon.context.detect import detect
+from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project, load_project
+from andon.context.settings import SETTINGS_PATH, Settings, load_settings
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
 from andon.records.errors import UserError
 from andon.records.task import Task, branch_of
 from andon.sandbox.repository import Repository
+from andon.sandbox.start import Tier, tier_of
 from andon.sandbox.toolchain import Toolchain, find_toolchain
 
 
@@ -30,26 +32,32 @@ class Job:
     settings: Settings
     project: Project
     toolchain: Toolchain
+    tier: Tier
+    """Of the first sandbox; every further one of the run is of the same."""
     warnings: tuple[str, ...]
 
 
 def prepare(
-    repository: Repository, task: Task, *, run_id: str, started: int, queued: bool, toolchain: str | None
+    repository: Repository,
+    task: Task,
+    *,
+    run_id: str,
+    started: int,
+    queued: bool,
+    toolchain: str | None,
+    tier: str | None = None,
 ) -> Job:
     """Read what a run of `task` needs from the commit HEAD names now.
 
     Raises:
-        UserError: something a person can mend: a malformed file, a branch that exists.
+        UserError: something a person can mend: a malformed file, a branch that exists or stands in the way, a link
+            in place of `factory/`.
     """
     base = repository.head()
     branch = branch_of(task)
-    tip = repository.branch(branch)
-    if tip is not None:
-        raise UserError(
-            f"branch {branch!r} exists already (at {tip[:12]}): review it, or delete it with "
-            f"`git branch -D {branch}`, and run again"
-        )
+    repository.check_free(branch)
     files = CommitFiles(repository, base)
+    _refuse_links(files)
     settings = load_settings(files)
     project = load_project(files)
     return Job(
@@ -64,8 +72,27 @@ def prepare(
         settings=settings,
         project=project,
         toolchain=find_toolchain(toolchain),
-        warnings=(*_dirty(repository, base), *project.notes, *_no_criteria(task)),
+        tier=tier_of(tier),
+        warnings=(
+            *_dirty(repository, base),
+            *project.notes,
+            *detect(files, settings).notes,
+            *_no_criteria(task),
+        ),
     )
+
+
+def _refuse_links(files: CommitFiles) -> None:
+    """Refuse a link where the line reads what a project says of itself: behind it stands another commit's word."""
+    for path in (SETTINGS_PATH, CONTEXT_PATH, PROSE_PATH):
+        parts = path.split("/")
+        for count in range(1, len(parts) + 1):
+            place = "/".join(parts[:count])
+            if files.is_link(place):
+                raise UserError(
+                    f"{place} is a symbolic link in the commit that is checked out: andon reads factory/ from the "
+                    "commit and follows no link out of it. Put the files themselves there and commit them"
+                )
 
 
 def _dirty(repository: Repository, base: str) -> list[str]:

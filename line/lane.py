@@ -189,4 +189,6 @@ class Lane:
         if numbers != wanted:
             raise Repairable(f"criteria must name each criterion once: expected the numbers {wanted}, got {numbers}")
         self.reviews.append(review)
+        findings = [finding.model_dump() for finding in review.findings]
+        self.events.emit("review.given", verdict=review.verdict, summary=review.summary, findings=findings)
         return plan

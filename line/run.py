@@ -2,11 +2,11 @@
 
 import asyncio
 import traceback
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agents import Model
 
@@ -17,26 +17,30 @@ from andon.context.packets import planner_packet, tree_lines
 from andon.delivery.branch import deliver
 from andon.guardrails.judge import Policy
 from andon.guardrails.protected import resolve_protected
-from andon.intake.queue import update_status
 from andon.line.base_files import CommitFiles
 from andon.line.checks import OpenSandbox, check_tree
+from andon.line.conclude import conclude, set_status
+from andon.line.disk import disk_failure
 from andon.line.engine import Ask, Gate, InProcessEngine
 from andon.line.event_log import EventLog, Listener
-from andon.line.job import Job, queue_path
+from andon.line.job import Job
 from andon.line.lane import Lane
-from andon.line.report import committed_papers, write_papers
+from andon.line.report import committed_papers
 from andon.line.run_folder import RunFolder
+from andon.line.run_state import RunState, UsageSum
+from andon.line.stop_of import stop_of
+from andon.line.uninterrupted import uninterrupted
 from andon.mcp_servers.inprocess import ToolConnection
 from andon.mcp_servers.toolset import Workbench
 from andon.records.calls import Role
 from andon.records.errors import RunError, UserError
-from andon.records.events import RunEvent
 from andon.records.project import ProjectSetup
-from andon.records.result import RunResult, Usage
+from andon.records.result import RunResult
 from andon.records.review import Review
-from andon.records.stops import MEANINGS, StopCode, TaskStatus
+from andon.records.stops import MEANINGS, StopCode
+from andon.sandbox.host_git import GitError
 from andon.sandbox.protocol import Sandbox
-from andon.sandbox.start import start_sandbox
+from andon.sandbox.start import start_sandbox, tier_of
 from andon.sandbox.store import TreeStore
 
 if TYPE_CHECKING:
@@ -61,34 +65,6 @@ class Answerer:
     """For the result: a model's name, or what a cassette says of itself."""
 
 
-class _Usage:
-    """Sums what the providers counted, from the event stream."""
-
-    def __init__(self) -> None:
-        self.sum = Usage()
-
-    def __call__(self, event: RunEvent) -> None:
-        if event.kind == "model.answered":
-            counted = Usage.model_validate(event.data["usage"])
-            self.sum = Usage(
-                requests=self.sum.requests + counted.requests,
-                input_tokens=self.sum.input_tokens + counted.input_tokens,
-                output_tokens=self.sum.output_tokens + counted.output_tokens,
-            )
-
-
-@dataclass
-class _State:
-    """What is known of a run so far; whatever ends it, the result is made from this."""
-
-    usage: "_Usage"
-    warnings: list[str]
-    sandbox_tier: str = ""
-    lane: Lane | None = None
-    branch: str | None = None
-    head_commit: str | None = None
-
-
 async def run_job(
     job: Job, answerer: Answerer, *, listeners: Sequence[Listener] = (), ask: Ask | None = None
 ) -> RunResult:
@@ -97,43 +73,46 @@ async def run_job(
     The run's papers lie in `factory/runs/<task-id>/` afterwards and the task's entry in the queue has its status.
     """
     folder = RunFolder.create(job.repository.root, job.run_id, job.task.id)
-    state = _State(usage=_Usage(), warnings=list(job.warnings))
-    events = EventLog(folder.path / "audit.jsonl", [state.usage, *listeners])
-    engine = InProcessEngine(events, ask)
-    events.emit("run.started", run=job.run_id, task=job.task.id, title=job.task.title, base=job.base_commit)
-    for warning in job.warnings:
-        events.emit("warning", text=warning)
-    _set_status(job, "running", {})
-    code, message = await _ending(job, answerer, folder, events, engine, state)
-    result = _result(job, answerer, folder, state, code, message)
-    write_papers(folder, job, result, state.lane)
-    events.emit("run.ended", stop_code=result.stop_code, exit_code=result.exit_code, message=message)
-    events.close()
-    folder.publish()
-    _set_status(job, result.status, _last_run(result))
-    return result
+    try:
+        state = RunState(usage=UsageSum(), warnings=list(job.warnings))
+        events = _begun(folder, [state.usage, *listeners])
+        stack = AsyncExitStack()
+        code, message = await _ending(job, answerer, folder, events, InProcessEngine(events, ask), state, stack)
+        await uninterrupted(_clean_up(state, stack, keep_tree=code is not StopCode.DELIVERED))
+        return conclude(job, answerer.label, folder, events, state, code, message)
+    finally:
+        folder.release()
+
+
+def _begun(folder: RunFolder, listeners: Sequence[Listener]) -> EventLog:
+    try:
+        return EventLog(folder.path / "audit.jsonl", listeners)
+    except RunError as error:
+        raise UserError(f"no run could begin: {error} {MEANINGS[error.code].remedy}") from error
 
 
 async def _ending(
-    job: Job, answerer: Answerer, folder: RunFolder, events: EventLog, engine: InProcessEngine, state: _State
+    job: Job,
+    answerer: Answerer,
+    folder: RunFolder,
+    events: EventLog,
+    engine: InProcessEngine,
+    state: RunState,
+    stack: AsyncExitStack,
 ) -> tuple[StopCode, str]:
     try:
-        async with AsyncExitStack() as stack:
-            try:
-                await _work(job, answerer, folder, events, engine, state, stack)
-            except (RunError, UserError, asyncio.CancelledError):
-                await _keep_tree(state)
-                raise
-    except RunError as error:
-        return error.code, str(error)
-    except UserError as error:
-        return StopCode.USAGE, str(error)
+        await _work(job, answerer, folder, events, engine, state, stack)
     except asyncio.CancelledError:
-        return StopCode.INTERRUPTED, "The run was interrupted."
-    except Exception as error:  # noqa: BLE001  (the boundary of a run: a fault in andon is a typed stop with a report)
-        folder.write("internal-error.txt", traceback.format_exc())
-        return StopCode.INTERNAL, f"{type(error).__name__}: {error}"
-    return StopCode.DELIVERED, f"Branch {state.branch} holds the change and the papers."
+        code, message = StopCode.INTERRUPTED, "The run was interrupted."
+    except Exception as error:  # noqa: BLE001  (the boundary of a run: whatever breaks is a typed stop with a report)
+        code, message = stop_of(error)
+        if code is StopCode.INTERNAL:
+            with suppress(RunError):
+                folder.write("internal-error.txt", traceback.format_exc())
+    if state.branch is not None:
+        # The branch is made in one step; what came after it does not take it back.
+        return StopCode.DELIVERED, f"Branch {state.branch} holds the change and the papers."
+    return code, message
 
 
 async def _work(
@@ -142,21 +121,35 @@ async def _work(
     folder: RunFolder,
     events: EventLog,
     engine: InProcessEngine,
-    state: _State,
+    state: RunState,
     stack: AsyncExitStack,
 ) -> None:
+    events.emit("run.started", run=job.run_id, task=job.task.id, title=job.task.title, base=job.base_commit)
+    for warning in job.warnings:
+        events.emit("warning", text=warning)
+    set_status(job, "running", {})
     store = TreeStore.create(folder.path / "store.git", job.repository)
     base_tree = store.tree_of(job.base_commit)
 
     async def fresh(tree: str) -> Sandbox:
-        return await start_sandbox(store, tree=tree, commit=job.base_commit, toolchain=job.toolchain)
+        return await _started(
+            start_sandbox(
+                store,
+                tree=tree,
+                commit=job.base_commit,
+                toolchain=job.toolchain,
+                tier=tier_of(state.sandbox_tier or job.tier),
+                run_id=job.run_id,
+            )
+        )
 
     async def start() -> Sandbox:
-        return await fresh(base_tree)
+        sandbox = await fresh(base_tree)
+        stack.push_async_callback(sandbox.close)
+        return sandbox
 
     events.emit("phase", name="sandbox")
     sandbox = await engine.step("sandbox", "workspace", start)
-    stack.push_async_callback(sandbox.close)
     state.sandbox_tier = sandbox.tier
     state.warnings += [f"sandbox: {note}" for note in sandbox.notes]
     setup = await _setup(job, sandbox)
@@ -165,6 +158,18 @@ async def _work(
     state.lane = lane
     review = await _agents(job, answerer, lane, stack)
     await _deliver(job, lane, review, state)
+
+
+async def _started(start: Coroutine[Any, Any, Sandbox]) -> Sandbox:
+    """Return the started sandbox; a start that is cancelled ends first, so that what it made can be removed."""
+    starting = asyncio.ensure_future(start)
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        with suppress(RunError, UserError, GitError, OSError):
+            sandbox = await uninterrupted(starting)
+            await uninterrupted(sandbox.close())
+        raise
 
 
 async def _setup(job: Job, sandbox: Sandbox) -> ProjectSetup:
@@ -183,7 +188,7 @@ async def _setup(job: Job, sandbox: Sandbox) -> ProjectSetup:
     return setup
 
 
-def _policy(job: Job, state: _State) -> Policy:
+def _policy(job: Job, state: RunState) -> Policy:
     rules = resolve_protected(job.project.context.protected_areas, job.files.paths, job.settings.protected_paths)
     state.warnings += [
         f"the protected area {rule.entry!r} matches no file; map it under [protected_paths] in factory/andon.toml"
@@ -241,8 +246,8 @@ async def _agents(job: Job, answerer: Answerer, lane: Lane, stack: AsyncExitStac
     connections: dict[Role, MCPServer] = {}
     for role in ROLES:
         connection = ToolConnection(workbench, role, lane.engine)
-        await connection.connect()
         stack.push_async_callback(connection.cleanup)
+        await connection.connect()
         connections[role] = connection
     packet = planner_packet(
         job.task, job.project, lane.policy.protected, lane.setup, lane.base, tree_lines(job.files.paths)
@@ -265,7 +270,7 @@ def _docs(files: CommitFiles) -> DocsIndex:
     return DocsIndex.build(files)
 
 
-async def _deliver(job: Job, lane: Lane, review: Review, state: _State) -> None:
+async def _deliver(job: Job, lane: Lane, review: Review, state: RunState) -> None:
     if review.verdict != "pass":
         raise RunError(StopCode.FAILED_REVIEW, f"The reviewer failed the change: {review.summary}")
     if lane.comparison is None:
@@ -297,54 +302,22 @@ async def _deliver(job: Job, lane: Lane, review: Review, state: _State) -> None:
     state.branch = job.branch
 
 
-async def _keep_tree(state: _State) -> None:
-    """Take the workspace once more, so that work in flight is kept whatever ended the run."""
-    if state.lane is None:
+async def _clean_up(state: RunState, stack: AsyncExitStack, *, keep_tree: bool) -> None:
+    """Keep the work in flight, whatever ended the run, and leave no process and no workspace behind."""
+    if keep_tree:
+        await _keep_tree(state)
+    try:
+        await stack.aclose()
+    except Exception as error:  # noqa: BLE001  (the boundary of a run: it has ended; what is left behind is said)
+        state.warnings.append(f"something of the sandbox could not be removed: {type(error).__name__}: {error}")
+
+
+async def _keep_tree(state: RunState) -> None:
+    lane = state.lane
+    if lane is None:
         return
     try:
-        await state.lane.take()
-    except (RunError, OSError) as error:
-        state.warnings.append(f"the workspace could not be taken again, the last stored tree stands: {error}")
-
-
-def _result(job: Job, answerer: Answerer, folder: RunFolder, state: _State, code: StopCode, message: str) -> RunResult:
-    lane = state.lane
-    changed = lane is not None and lane.tree != lane.base_tree
-    return RunResult(
-        run_id=job.run_id,
-        task_id=job.task.id,
-        title=job.task.title,
-        status=MEANINGS[code].status,
-        stop_code=code,
-        exit_code=MEANINGS[code].exit_code,
-        message=message,
-        remedy=MEANINGS[code].remedy,
-        base_commit=job.base_commit,
-        branch=state.branch,
-        head_commit=state.head_commit,
-        tree=lane.tree if lane and changed else None,
-        files=lane.store.stat(lane.base_tree, lane.tree) if lane and changed else [],
-        checks=lane.comparison if lane and lane.checked == lane.tree else None,
-        review_rounds=len(lane.reviews) if lane else 0,
-        sandbox=state.sandbox_tier,
-        answered_by=answerer.label,
-        usage=state.usage.sum,
-        warnings=state.warnings,
-        run_folder=folder.shown,
-    )
-
-
-def _last_run(result: RunResult) -> dict[str, object]:
-    return {
-        "runId": result.run_id,
-        "stopCode": str(result.stop_code),
-        "exitCode": result.exit_code,
-        "branch": result.branch,
-        "proposalFile": f"{result.run_folder}/proposal.md",
-        "prBodyPath": f"{result.run_folder}/pr-body.md",
-    }
-
-
-def _set_status(job: Job, status: TaskStatus, last_run: dict[str, object]) -> None:
-    if job.queued:
-        update_status(queue_path(job.repository), job.task.id, status, last_run)
+        await lane.take()
+    except (RunError, GitError, OSError) as error:
+        kept = "no changed tree was stored before" if lane.tree == lane.base_tree else "the last stored tree stands"
+        state.warnings.append(f"the workspace could not be taken again, {kept}: {disk_failure(error) or error}")

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from andon.line.disk import writing
+from andon.line.task_lock import TaskLock
 from andon.records.errors import UserError
 
 
@@ -16,26 +19,34 @@ class RunFolder:
     """The repository's work tree."""
     run_id: str
     task_id: str
+    lock: TaskLock
+    """Held until `release`: one task has one run at a time."""
     papers: dict[str, bytes] = field(default_factory=dict)
     """What has been written so far, by file name."""
 
     @classmethod
     def create(cls, root: Path, run_id: str, task_id: str) -> "RunFolder":
-        """Make the folder of a new run.
+        """Make the folder of a new run, and mend what a killed run of the task left half published.
 
         Raises:
-            UserError: if `factory` or what stands below it leads out of the repository, or cannot be written.
+            UserError: if `factory` or what stands below it leads out of the repository or cannot be written, or another
+                run of the task is going on.
         """
-        folder = cls(root, run_id, task_id)
-        _refuse_links(root, ("factory", "factory/.state", "factory/.state/runs", "factory/runs", folder.shown))
+        state = root / "factory" / ".state"
+        shown = f"factory/runs/{task_id}"
+        _refuse_links(root, ("factory", "factory/.state", "factory/.state/runs", "factory/runs", shown))
         try:
-            folder.path.mkdir(parents=True)
-            ignore = root / "factory" / ".state" / ".gitignore"
-            if not ignore.exists():
+            state.mkdir(parents=True, exist_ok=True)
+            ignore = state / ".gitignore"
+            # An empty one is what a full disk left of it.
+            if not ignore.exists() or not ignore.stat().st_size:
                 ignore.write_text("*\n", encoding="utf-8")
+            folder = cls(root, run_id, task_id, TaskLock.take(state / "locks", task_id, run_id))
+            folder._mend()
+            folder.path.mkdir(parents=True)
         except OSError as error:
             raise UserError(
-                f"cannot write the run folder {folder.path}: {error.strerror}; free it and try again"
+                f"cannot write the run folder below {state}: {error.strerror}; free it and try again"
             ) from error
         return folder
 
@@ -50,26 +61,61 @@ class RunFolder:
         return f"factory/runs/{self.task_id}"
 
     def write(self, name: str, content: str) -> None:
-        """Keep one paper."""
+        """Keep one paper.
+
+        Raises:
+            RunError: `disk-failed` if it cannot be written; what stood there before is kept.
+        """
         data = content.encode("utf-8", errors="backslashreplace")
+        new = self.path / f".{name}.new"
+        with writing(self.path / name):
+            try:
+                new.write_bytes(data)
+                os.replace(new, self.path / name)
+            except OSError:
+                with suppress(OSError):
+                    new.unlink()
+                raise
         self.papers[name] = data
-        (self.path / name).write_bytes(data)
 
     def publish(self) -> None:
-        """Show papers and event stream as the latest run of the task; the run before stays in its own folder."""
+        """Show papers and event stream as the latest run of the task; the run before stays in its own folder.
+
+        Raises:
+            RunError: `disk-failed` if they cannot be written; the run before is shown as it was.
+        """
+        target, new, old = self._places()
+        with writing(target):
+            self._mend()
+            try:
+                new.mkdir(parents=True)
+                for name, data in self.papers.items():
+                    (new / name).write_bytes(data)
+                shutil.copyfile(self.path / "audit.jsonl", new / "audit.jsonl")
+                if target.exists():
+                    os.replace(target, old)
+                os.replace(new, target)
+            except OSError:
+                self._mend()
+                raise
+            shutil.rmtree(old, ignore_errors=True)
+
+    def release(self) -> None:
+        """Let another run of the task begin. Releasing twice is fine."""
+        self.lock.release()
+
+    def _mend(self) -> None:
+        """Undo a publication that did not come to its end; the lock keeps those of living runs out of this."""
+        target, new, old = self._places()
+        if old.exists() and not target.exists():
+            os.replace(old, target)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+    def _places(self) -> tuple[Path, Path, Path]:
+        # No task id begins with a dot, so these two are nobody's folder.
         target = self.root / self.shown
-        staged = target.with_name(f".{target.name}.{self.run_id}")
-        staged.mkdir(parents=True)
-        for name, data in self.papers.items():
-            (staged / name).write_bytes(data)
-        shutil.copyfile(self.path / "audit.jsonl", staged / "audit.jsonl")
-        if target.exists():
-            replaced = target.with_name(f".{target.name}.{self.run_id}.old")
-            os.replace(target, replaced)
-            os.replace(staged, target)
-            shutil.rmtree(replaced)
-        else:
-            os.replace(staged, target)
+        return target, target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
 
 
 def _refuse_links(root: Path, names: tuple[str, ...]) -> None:

@@ -11,20 +11,20 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, TypeVar
 
 import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
-from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent, ToolAnnotations
+from mcp_types.methods import serialize_server_result
 
 from andon.guardrails.judge import ROLE_TOOLS, Policy, judge
 from andon.guardrails.output import show_hidden
 from andon.mcp_servers.bindings import Binding, bind
 from andon.mcp_servers.own_tools import OwnTool, judge_own
+from andon.mcp_servers.served_tools import Stop, answer, ended, served_tool
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -32,16 +32,8 @@ from andon.records.ports import Steps
 from andon.records.project import ProjectSetup
 from andon.sandbox.protocol import Sandbox
 from andon.tools.definitions import DEFINITIONS
-from andon.tools.failure import ToolFailed
 
 T = TypeVar("T")
-
-
-@dataclass
-class Stop:
-    """Where a fault that ends the run is kept, since a server can only answer its client."""
-
-    error: RunError | None = None
 
 
 @dataclass(frozen=True)
@@ -102,10 +94,11 @@ def build_toolset(
 
     bindings = bind(workbench.sandbox, workbench.setup, workbench.docs, workbench.command_seconds)
     tools = [_curated(workbench, name, bindings[name]) for name in ROLE_TOOLS[role]]
-    tools += [_own(workbench, tool) for tool in own]
+    tools += [_own(tool, workbench.stop) for tool in own]
     with _untouched_logging():
         return MCPServer(
-            f"andon-{role}",
+            "andon" if role == "client" else f"andon-{role}",
+            version=version("andon"),
             instructions=instructions,
             tools=tools,
             middleware=[choke],
@@ -138,7 +131,7 @@ async def _call(
 ) -> HandlerResult:
     name, arguments = _name_of(ctx), (ctx.params or {}).get("arguments") or {}
     if workbench.stop.error is not None:
-        raise _ended(workbench.stop.error)
+        raise ended(workbench.stop.error)
     facts = {"role": role, "tool": name, **_described(arguments)}
     if name in own:
         decision = judge_own(own[name], arguments)
@@ -146,7 +139,9 @@ async def _call(
         decision = await _decide(workbench, role, name, arguments)
     if decision.verdict != "allow":
         workbench.events.emit("tool.refused", **facts, rule=decision.rule, reason=decision.reason)
-        return _answer(f"refused ({decision.rule}): {show_hidden(decision.reason)}", is_error=True)
+        refusal = answer(f"refused ({decision.rule}): {show_hidden(decision.reason)}", is_error=True)
+        # What a middleware returns is sent as it is, so it is put into the shape of the connection's era here.
+        return serialize_server_result(ctx.method, ctx.protocol_version, refusal.model_dump(by_alias=True, mode="json"))
     result = await call_next(ctx)
     # The chain below hands back what goes on the wire.
     failed = not isinstance(result, dict) or bool(result.get("isError"))
@@ -155,7 +150,7 @@ async def _call(
 
 
 def _name_of(ctx: ServerRequestContext[Any, Any]) -> str:
-    return show_hidden(str((ctx.params or {}).get("name")))[:100]
+    return str((ctx.params or {}).get("name"))
 
 
 async def _decide(workbench: Workbench, role: Role, name: str, arguments: Any) -> Decision:
@@ -166,31 +161,22 @@ async def _decide(workbench: Workbench, role: Role, name: str, arguments: Any) -
         return await judge(call, workbench.policy, workbench.sandbox.resolve)
     except RunError as error:
         workbench.stop.error = error
-        raise _ended(error) from error
+        raise ended(error) from error
     except Exception as error:  # noqa: BLE001 - boundary: whatever breaks in the judge, the call does not run
         return Decision(verdict="refuse", rule="judge-failed", reason=f"the call could not be judged: {error!r}")
 
 
-class _JudgedTool(Tool):
-    """Hands arguments on as they were judged; the library's own reading would take strings for JSON once more."""
-
-    async def run(self, arguments: dict[str, Any], context: Any, convert_result: bool = False) -> Any:
-        return await self.fn(arguments, context)
-
-
 def _curated(workbench: Workbench, name: str, binding: Binding) -> Tool:
     definition = DEFINITIONS[name]
-    return _tool(
-        workbench,
-        name,
-        definition.description.replace("{seconds}", f"{workbench.command_seconds:g}"),
-        definition.schema,
-        lambda arguments, context: binding(arguments),
-        reads_only=definition.reads_only,
-    )
+    description = definition.description.replace("{seconds}", f"{workbench.command_seconds:g}")
+
+    def run(arguments: Mapping[str, Any], context: Any) -> Awaitable[str]:
+        return binding(arguments)
+
+    return served_tool(name, description, definition.schema, run, workbench.stop, reads_only=definition.reads_only)
 
 
-def _own(workbench: Workbench, tool: OwnTool) -> Tool:
+def _own(tool: OwnTool, stop: Stop) -> Tool:
     def run(arguments: Mapping[str, Any], context: Any) -> Awaitable[str]:
         told = itertools.count(1)
 
@@ -199,36 +185,7 @@ def _own(workbench: Workbench, tool: OwnTool) -> Tool:
 
         return tool.run(tool.arguments.model_validate(arguments), tell)
 
-    return _tool(workbench, tool.name, tool.description, tool.schema, run, reads_only=False)
-
-
-def _tool(
-    workbench: Workbench,
-    name: str,
-    description: str,
-    schema: dict[str, Any],
-    do: Callable[[Mapping[str, Any], Any], Awaitable[str]],
-    *,
-    reads_only: bool,
-) -> Tool:
-    async def run(arguments: dict[str, Any], context: Any) -> CallToolResult:
-        try:
-            return _answer(await do(arguments, context), is_error=False)
-        except ToolFailed as failed:
-            return _answer(str(failed), is_error=True)
-        except RunError as error:
-            workbench.stop.error = error
-            raise _ended(error) from error
-
-    return _JudgedTool(
-        fn=run,
-        name=name,
-        description=description,
-        parameters=schema,
-        fn_metadata=FuncMetadata(arg_model=ArgModelBase),
-        is_async=True,
-        annotations=ToolAnnotations(read_only_hint=reads_only, open_world_hint=False),
-    )
+    return served_tool(tool.name, tool.description, tool.schema, run, stop, reads_only=False)
 
 
 @contextmanager
@@ -241,21 +198,15 @@ def _untouched_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
-def _ended(error: RunError) -> MCPError:
-    return MCPError(INTERNAL_ERROR, f"the run has ended ({error.code}): {error}")
-
-
-def _answer(text: str, *, is_error: bool) -> CallToolResult:
-    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=is_error)
-
-
 def _described(arguments: Any) -> dict[str, str]:
     """Return what events say of arguments: a digest, and the short ones in words."""
     text = json.dumps(arguments, sort_keys=True, default=str)
     short = ""
     if isinstance(arguments, dict):
         named = [
-            arguments[key] for key in ("path", "command", "args", "pattern", "query", "select", "title") if key in arguments
+            arguments[key]
+            for key in ("path", "command", "args", "pattern", "query", "select", "title")
+            if key in arguments
         ]
         short = show_hidden(
             " ".join(part if isinstance(part, str) else json.dumps(part, default=str) for part in named)

@@ -83,9 +83,9 @@ class Refusal(Record):
 
     schema_version: Literal[1] = 1
     """Version of this document."""
-    stop_code: StopCode = StopCode.USAGE
-    """Always `usage`."""
-    exit_code: Literal[2] = 2
+    stop_code: Literal[StopCode.USAGE, StopCode.INTERRUPTED] = StopCode.USAGE
+    """`usage`, or `interrupted` before the run began."""
+    exit_code: Literal[2, 130] = 2
     """What the process returns."""
     message: str
     """What is wrong, where, and what to do next."""

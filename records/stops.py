@@ -29,6 +29,7 @@ class StopCode(StrEnum):
     MODEL_MISBEHAVED = "model-misbehaved"
     PROVIDER_FAILED = "provider-failed"
     CASSETTE_MISS = "cassette-miss"
+    DISK_FAILED = "disk-failed"
     INTERNAL = "internal"
     INTERRUPTED = "interrupted"
 
@@ -77,6 +78,9 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.MODEL_MISBEHAVED: Meaning("stopped", 60, "The model did not keep to its steps; try another model."),
     StopCode.PROVIDER_FAILED: Meaning("stopped", 60, "The model provider failed; try again later."),
     StopCode.CASSETTE_MISS: Meaning("stopped", 60, "The run asked what was not recorded: record the cassette again."),
+    StopCode.DISK_FAILED: Meaning(
+        "stopped", 70, "Free space, or make writable what the message names, and run the task again."
+    ),
     StopCode.INTERNAL: Meaning("stopped", 70, "This is a fault in andon: report it with the run folder."),
     StopCode.INTERRUPTED: Meaning("stopped", 130, "The run was interrupted; its tree and report are kept."),
 }

@@ -10,16 +10,18 @@ from pathlib import Path
 
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
-from andon.sandbox import inside
+from andon.sandbox import file_tools, inside
 from andon.sandbox.bwrap_options import Layout, bwrap_options
 from andon.sandbox.confined_process import ConfinedProcess, Ended
-from andon.sandbox.names import path_problem
+from andon.sandbox.file_tools import not_run, words
 from andon.sandbox.protocol import Entry, Finished
+from andon.sandbox.read_only import is_real, plain
 from andon.sandbox.remove import remove_tree
 from andon.sandbox.toolchain import Toolchain
 from andon.sandbox.walk import walk
 
-_FILE_TOOL_LIMIT = 60.0
+_LIMITS = inside.LIMITS | {"nproc": 4096}
+"""Processes too: this tier has no other limit on them."""
 
 _REMEDY = (
     "andon needs bubblewrap 0.8 or newer and user namespaces. On Ubuntu 24.04 and newer AppArmor restricts them: "
@@ -39,7 +41,7 @@ class BubblewrapSandbox:
         self._layout = Layout(home)
         self._toolchain = toolchain
         # What is not there at the start stays writable, so that an agent's own invention can be undone.
-        self._read_only = [path for path in map(_plain, read_only) if _is_real(self._layout.work, path)]
+        self._read_only = [path for path in map(plain, read_only) if is_real(self._layout.work, path)]
         self._lock = asyncio.Lock()
         self._process: ConfinedProcess | None = None
         self._lost: str | None = None
@@ -55,8 +57,8 @@ class BubblewrapSandbox:
         await asyncio.to_thread(sandbox._layout.furnish, toolchain)
         ended = await sandbox._confine(inside.in_directory(".", ["true"]), {}, b"", 30.0, 4000)
         if ended.exit_code != 0:
-            words = _words(ended.output)
-            raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({words}). {_REMEDY}.")
+            said = words(ended.output)
+            raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({said}). {_REMEDY}.")
         return sandbox
 
     async def run(
@@ -73,36 +75,37 @@ class BubblewrapSandbox:
         if not argv:
             raise ValueError("argv is empty: there is nothing to run")
         if problem := inside.problem_of([cwd, *argv], env or {}):
-            return _not_run(problem)
+            return not_run(problem)
         async with self._lock:
             self._check_alive()
             started = time.monotonic()
             try:
-                ended = await self._confine(inside.in_directory(cwd, argv), env or {}, stdin, time_limit, output_cap)
+                ended = await self._confine(
+                    inside.in_directory(cwd, argv, _LIMITS), env or {}, stdin, time_limit, output_cap
+                )
             except OSError as error:
                 if error.errno == errno.E2BIG:
-                    return _not_run("the arguments are too long for the kernel")
+                    return not_run("the arguments are too long for the kernel")
                 raise self._lose(f"bubblewrap cannot be started: {error}") from error
             self._check_alive()
             if ended.timed_out:
                 return Finished(124, ended.output, ended.dropped, True, time.monotonic() - started)
             if ended.exit_code is None:
-                words = _words(ended.output[-2000:])
-                raise self._lose(f"bubblewrap ended without the command's exit code ({words})")
+                said = words(ended.output[-2000:])
+                raise self._lose(f"bubblewrap ended without the command's exit code ({said})")
             return Finished(ended.exit_code, ended.output, ended.dropped, False, time.monotonic() - started)
 
     async def resolve(self, path: str) -> str:
         """See `Sandbox.resolve`."""
-        output = await self._file_tool(path, inside.resolve(path))
-        return os.fsdecode(output.removesuffix(b"\0"))
+        return await file_tools.resolve(self.run, path)
 
     async def read(self, path: str, *, limit: int) -> bytes:
         """See `Sandbox.read`."""
-        return await self._file_tool(path, inside.read(path, limit), output_cap=limit)
+        return await file_tools.read(self.run, path, limit)
 
     async def write(self, path: str, content: bytes) -> None:
         """See `Sandbox.write`."""
-        await self._file_tool(path, inside.write(path), stdin=content)
+        await file_tools.write(self.run, path, content)
 
     async def entries(self) -> list[Entry]:
         """See `Sandbox.entries`.
@@ -122,18 +125,6 @@ class BubblewrapSandbox:
         async with self._lock:
             await asyncio.to_thread(remove_tree, self._layout.home)
 
-    async def _file_tool(
-        self, path: str, argv: Sequence[str], *, stdin: bytes = b"", output_cap: int = 20_000
-    ) -> bytes:
-        # The system's own tools: no program of a toolchain or workspace may stand in for them.
-        env = {"PATH": "/usr/bin:/bin"}
-        done = await self.run(argv, env=env, stdin=stdin, time_limit=_FILE_TOOL_LIMIT, output_cap=output_cap)
-        if done.exit_code == 0:
-            return done.output
-        number = errno.ETIMEDOUT if done.timed_out else inside.ERRNO_BY_EXIT.get(done.exit_code, errno.EIO)
-        said = number in (errno.EACCES, errno.EIO) and done.output
-        raise OSError(number, _words(done.output) if said else os.strerror(number), path)
-
     async def _confine(
         self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes, time_limit: float, output_cap: int
     ) -> Ended:
@@ -148,7 +139,7 @@ class BubblewrapSandbox:
 
     def _still_read_only(self) -> list[str]:
         for path in self._read_only:
-            if not _is_real(self._layout.work, path):
+            if not is_real(self._layout.work, path):
                 raise self._lose(f"the read-only path {path!r} was moved away")
         return self._read_only
 
@@ -173,27 +164,6 @@ def find_bwrap() -> str:
             StopCode.NO_SANDBOX, "bubblewrap is not installed: install it (Debian, Ubuntu: apt-get install bubblewrap)."
         )
     return path
-
-
-def _plain(path: str) -> str:
-    if path_problem(os.fsencode(path)):
-        raise ValueError(f"{path!r} does not name a part of the workspace")
-    return path
-
-
-def _is_real(work: Path, path: str) -> bool:
-    """Whether `path` is a file or folder of the workspace itself: bwrap would follow a link on the host."""
-    place = work / path
-    chain = [place, *(above for above in place.parents if above.is_relative_to(work))]
-    return all(os.path.lexists(part) and not part.is_symlink() for part in chain)
-
-
-def _not_run(problem: str) -> Finished:
-    return Finished(126, f"andon: not run: {problem}\n".encode(), 0, False, 0.0)
-
-
-def _words(output: bytes) -> str:
-    return output.decode("utf-8", "backslashreplace").strip() or "it said nothing"
 
 
 def _notes() -> tuple[str, ...]:

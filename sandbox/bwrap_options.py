@@ -1,10 +1,11 @@
-"""What a sandbox of the bubblewrap tier is made of: its files, its environment, and bwrap's options for them."""
+"""What a sandbox of the bubblewrap tier is made of: its files and bwrap's options for them."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from andon.sandbox.environment import environment
 from andon.sandbox.protocol import WORKSPACE
 from andon.sandbox.toolchain import SCRIPTS, Toolchain
 
@@ -22,8 +23,6 @@ _ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 _ETC_OF_HOST = ("/etc/alternatives", "/etc/ld.so.cache")
-
-_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True)
@@ -59,28 +58,7 @@ class Layout:
         self.etc.mkdir()
         for name, text in _ETC.items():
             (self.etc / name).write_text(text)
-        self.scripts.mkdir()
-        for name, content in toolchain.scripts().items():
-            (self.scripts / name).write_bytes(content)
-            (self.scripts / name).chmod(0o755)
-
-
-def environment(toolchain: Toolchain, added: Mapping[str, str]) -> dict[str, str]:
-    """Return the whole environment of a command inside; nothing of the host's is in it."""
-    return {
-        "PATH": ":".join([*toolchain.bin_dirs, _SYSTEM_PATH]),
-        "HOME": "/tmp/home",  # noqa: S108 - inside the sandbox
-        "LANG": "C.UTF-8",
-        "LC_ALL": "C.UTF-8",
-        "TZ": "UTC",
-        "TERM": "dumb",
-        "NO_COLOR": "1",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "PYTHONHASHSEED": "0",
-        # An edit of the same size within the same second would meet the .pyc of the old text.
-        "PYTHONDONTWRITEBYTECODE": "1",
-        **added,
-    }
+        toolchain.write_scripts(self.scripts)
 
 
 def bwrap_options(
@@ -101,7 +79,7 @@ def bwrap_options(
     for mount in toolchain.mounts:
         options += ["--ro-bind", mount.source, mount.target]
     options += ["--ro-bind", str(layout.scripts), SCRIPTS, "--remount-ro", "/", "--chdir", WORKSPACE]
-    for name, value in environment(toolchain, added).items():
+    for name, value in environment(toolchain.bin_dirs, added).items():
         options += ["--setenv", name, value]
     return options
 

@@ -1,4 +1,4 @@
-"""The command lines andon itself runs inside a sandbox of the bubblewrap tier."""
+"""The command lines andon itself runs inside a sandbox, the same on both tiers."""
 
 import errno
 import re
@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from andon.sandbox.protocol import WORKSPACE
 
-_LIMITS = {"fsize": 1 << 30, "nofile": 4096, "nproc": 4096, "core": 0}
-"""Bytes a file may grow to, open files, processes, bytes of a core dump."""
+LIMITS = {"fsize": 1 << 30, "nofile": 4096, "core": 0}
+"""Bytes a file may grow to, open files, bytes of a core dump."""
 
 _IN_DIRECTORY = 'cd -P -- "$1" || exit 126; shift; unset OLDPWD; exec /usr/bin/prlimit "$@"'
 _READ = '[ -d "$1" ] && exit 21; [ -e "$1" ] || exit 2; [ -f "$1" ] || exit 22; exec head -c "$2" -- "$1" 2>/dev/null'
@@ -23,10 +23,10 @@ ERRNO_BY_EXIT = {2: errno.ENOENT, 13: errno.EACCES, 21: errno.EISDIR, 22: errno.
 """What the exit codes of `read` and `write` mean."""
 
 
-def in_directory(cwd: str, argv: Sequence[str]) -> list[str]:
-    """Run `argv` in `cwd` under the limits; 126 if `cwd` cannot be entered, 127 if there is no such program."""
-    # The directory is entered inside: a wrong one must be the command's failure, not bwrap's.
-    return ["/bin/sh", "-c", _IN_DIRECTORY, "sh", absolute(cwd), *_prlimit(), "--", *argv]
+def in_directory(cwd: str, argv: Sequence[str], limits: Mapping[str, int] = LIMITS) -> list[str]:
+    """Run `argv` in `cwd` under `limits`; 126 if `cwd` cannot be entered, 127 if there is no such program."""
+    # The directory is entered inside: a wrong one must be the command's failure, not the sandbox's.
+    return ["/bin/sh", "-c", _IN_DIRECTORY, "sh", absolute(cwd), *_prlimit(limits), "--", *argv]
 
 
 def read(path: str, limit: int) -> list[str]:
@@ -64,8 +64,8 @@ def problem_of(arguments: Sequence[str], env: Mapping[str, str]) -> str | None:
     return None
 
 
-def _prlimit() -> list[str]:
-    return [f"--{name}={_within_hard_limit(name, limit)}" for name, limit in _LIMITS.items()]
+def _prlimit(limits: Mapping[str, int]) -> list[str]:
+    return [f"--{name}={_within_hard_limit(name, limit)}" for name, limit in limits.items()]
 
 
 def _within_hard_limit(name: str, limit: int) -> int:

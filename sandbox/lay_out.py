@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from andon.records.errors import RunError
@@ -11,7 +11,8 @@ from andon.sandbox.names import path_problem, shown
 from andon.sandbox.protocol import EXECUTABLE, LINK, SUBMODULE
 from andon.sandbox.store import TreeFile, TreeStore
 
-_BATCH = 500
+_BATCH = 2_000
+_BATCH_BYTES = 16_000_000
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -24,11 +25,26 @@ def lay_out(store: TreeStore, tree: str, into: Path) -> None:
     """
     files = store.files(tree)
     with _Folders(into) as folders:
-        for start in range(0, len(files), _BATCH):
-            batch = files[start : start + _BATCH]
+        for batch in _batches(store, files):
             contents = store.read_blobs(file.blob for file in batch if file.mode != SUBMODULE)
             for file in batch:
                 _put(folders, file, contents.get(file.blob, b""))
+
+
+def _batches(store: TreeStore, files: Sequence[TreeFile]) -> Iterator[list[TreeFile]]:
+    """Return the files in parts that fit into memory together."""
+    sizes = store.sizes(file.blob for file in files if file.mode != SUBMODULE)
+    batch: list[TreeFile] = []
+    held = 0
+    for file in files:
+        size = sizes.get(file.blob, 0)
+        if batch and (len(batch) == _BATCH or held + size > _BATCH_BYTES):
+            yield batch
+            batch, held = [], 0
+        batch.append(file)
+        held += size
+    if batch:
+        yield batch
 
 
 def _put(folders: "_Folders", file: TreeFile, content: bytes) -> None:

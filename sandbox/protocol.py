@@ -1,4 +1,4 @@
-"""The boundary, as other rooms see it. Two tiers implement it: bubblewrap now, Docker next."""
+"""The boundary, as other rooms see it. Two tiers implement it: Docker, and bubblewrap below it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ REGULAR, EXECUTABLE, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
 
 @dataclass(frozen=True)
 class Finished:
-    """How a command inside the sandbox ended. A dead sandbox is never one of these: it raises `SandboxLost`."""
+    """How a command inside the sandbox ended. A dead sandbox is never one of these: it raises `RunError`."""
 
     exit_code: int
     """128 + signal where a signal ended it; 124 when `timed_out`."""
@@ -66,7 +66,11 @@ class Sandbox(Protocol):
     ) -> Finished:
         """Run one command to its end; when this returns, no process of it is alive.
 
-        A program that does not exist ends with exit code 127 and a line saying so.
+        A program that does not exist ends with exit code 127 and a line saying so; 126 stands for a `cwd` that cannot
+        be entered, a program that cannot be executed, and words no command line can hold.
+
+        Raises:
+            ValueError: `argv` is empty.
         """
         ...
 
@@ -94,7 +98,11 @@ class Sandbox(Protocol):
         ...
 
     async def entries(self) -> list[Entry]:
-        """Return everything in the workspace except its own top-level `.git`, sorted by path."""
+        """Return everything in the workspace except its own top-level `.git`, sorted by path.
+
+        Raises:
+            RunError: with `policy-refused` if a file or all of them together are more than a change may carry.
+        """
         ...
 
     async def close(self) -> None:

@@ -1,5 +1,7 @@
 """The user's repository: read only, but for the one branch a run delivers."""
 
+import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +67,7 @@ class Repository:
         Raises:
             UserError: the branch exists, another one stands in its way, or the name is not a branch name.
         """
-        self._check_free(branch)
+        self.check_free(branch)
         run_git(
             ["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules",
              "--no-auto-maintenance", "--no-show-forced-updates", "--refmap=", str(store_path), commit],
@@ -80,7 +82,12 @@ class Repository:
         except GitError as error:
             raise UserError(f"the branch {branch!r} cannot be created: {error.stderr}") from error
 
-    def _check_free(self, branch: str) -> None:
+    def check_free(self, branch: str) -> None:
+        """Say whether `branch` could be created now.
+
+        Raises:
+            UserError: it exists, another one stands in its way, or the name is not a branch name.
+        """
         try:
             run_git(["check-ref-format", f"refs/heads/{branch}"], git_dir=self.git_dir)
         except GitError as error:
@@ -112,6 +119,8 @@ def _discover(path: Path) -> Path:
             raise UserError(
                 f"{str(path)!r} is not in a git repository: change into one, or make one with `git init` and a commit"
             ) from error
+        if "dubious ownership" in error.stderr:
+            raise UserError(_not_owned(path, error.stderr)) from error
         raise UserError(f"git cannot open the repository at {str(path)!r}: {error.stderr}") from error
     bare, object_format, common = answer.decode("utf-8", "surrogateescape").rstrip("\n").split("\n", 2)
     if bare == "true":
@@ -129,3 +138,13 @@ def _top(path: Path) -> Path:
     except GitError as error:
         raise UserError(f"{str(path)!r} lies inside a .git directory: change into the work tree beside it") from error
     return Path(top.decode("utf-8", "surrogateescape").removesuffix("\n"))
+
+
+def _not_owned(path: Path, said: str) -> str:
+    # git names the directory it means: the top of the repository, or its .git for some layouts.
+    named = re.search(r"--add safe\.directory (.+)$", said, re.MULTILINE)
+    place = named[1] if named else shlex.quote(str(path))
+    return (
+        f"the repository at {str(path)!r} belongs to another user, and git refuses to read it: if you trust it, "
+        f"run `git config --global --add safe.directory {place}`, then start again"
+    )

@@ -1,7 +1,7 @@
 """The programs a sandbox has besides the host's /usr: a virtual environment, read-only."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from andon.records.errors import UserError
@@ -33,6 +33,8 @@ class Toolchain:
     """First on PATH, as seen inside."""
     mounts: tuple[Mount, ...] = ()
     """Directories programs need besides /usr."""
+    by_default: bool = False
+    """True if nobody named it: a tier with a toolchain of its own uses that."""
 
     @classmethod
     def system(cls) -> "Toolchain":
@@ -66,6 +68,21 @@ class Toolchain:
                 found = _rewritten(Path(mount.source))
         return found
 
+    def write_scripts(self, folder: Path) -> None:
+        """Make `folder` and put the rewritten scripts into it."""
+        folder.mkdir()
+        for name, content in self.scripts().items():
+            (folder / name).write_bytes(content)
+            (folder / name).chmod(0o755)
+
+    def python_in_usr(self) -> str:
+        """Return where its interpreter is, after every link, if that is not among the mounts; else an empty string."""
+        for mount in self.mounts:
+            python = os.path.realpath(Path(mount.source, "bin", "python"))
+            if mount.target == INSIDE and Path(python).is_relative_to("/usr"):
+                return python
+        return ""
+
 
 def find_toolchain(setting: str | None) -> Toolchain:
     """Return the toolchain to use.
@@ -82,8 +99,8 @@ def find_toolchain(setting: str | None) -> Toolchain:
     data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
     for place in (Path(__file__).resolve().parents[1] / ".toolchain", Path(data, "andon", "toolchain")):
         if place.is_dir():
-            return Toolchain.of_venv(place)
-    return Toolchain.system()
+            return replace(Toolchain.of_venv(place), by_default=True)
+    return replace(Toolchain.system(), by_default=True)
 
 
 def _home(root: Path) -> Path:

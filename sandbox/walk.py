@@ -33,14 +33,27 @@ def walk(work: Path, *, file_cap: int = FILE_CAP, total_cap: int = TOTAL_CAP) ->
         for entry in _below(top, b"", file_cap):
             total += len(entry.content)
             if total > total_cap:
-                raise RunError(
-                    StopCode.POLICY_REFUSED,
-                    f"the workspace holds more than {total_cap} bytes: remove what was built or downloaded there",
-                )
+                raise workspace_too_large(total_cap)
             entries.append(entry)
     finally:
         os.close(top)
     return sorted(entries, key=lambda entry: entry.path)
+
+
+def workspace_too_large(cap: int) -> RunError:
+    """Return what is raised for more than `cap` bytes in a workspace."""
+    return RunError(
+        StopCode.POLICY_REFUSED,
+        f"the workspace holds more than {cap} bytes: remove what was built or downloaded there",
+    )
+
+
+def file_too_large(path: bytes, cap: int) -> RunError:
+    """Return what is raised for a file of more than `cap` bytes."""
+    return RunError(
+        StopCode.POLICY_REFUSED,
+        f"{shown(path)!r} is larger than {cap} bytes, more than a change may carry: remove it",
+    )
 
 
 def _below(folder: int, prefix: bytes, file_cap: int) -> Iterator[Entry]:
@@ -70,10 +83,7 @@ def _content(folder: int, name: bytes, path: bytes, file_cap: int) -> bytes:
     with open(fd, "rb") as file:
         content = file.read(file_cap + 1)
     if len(content) > file_cap:
-        raise RunError(
-            StopCode.POLICY_REFUSED,
-            f"{shown(path)!r} is larger than {file_cap} bytes, more than a change may carry: remove it",
-        )
+        raise file_too_large(path, file_cap)
     return content
 
 

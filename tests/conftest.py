@@ -1,9 +1,13 @@
 """Prints each suite's share of the time: where a slow run spends it."""
 
+import os
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
+# Sandboxes of the tier that starts in a tenth of the time, where a test does not name one itself.
+os.environ.setdefault("ANDON_SANDBOX", "bubblewrap")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

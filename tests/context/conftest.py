@@ -1,6 +1,6 @@
 """The base commit of a test: a mapping of paths to contents."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,8 @@ class MappedFiles:
     """Files that are only in memory."""
 
     contents: Mapping[str, bytes]
+    submodules: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
 
     @cached_property
     def paths(self) -> tuple[str, ...]:
@@ -23,6 +25,9 @@ class MappedFiles:
 
     def read(self, path: str) -> bytes | None:
         return self.contents.get(path)
+
+    def read_many(self, paths: Iterable[str], *, limit: int) -> dict[str, bytes]:
+        return {path: self.contents[path] for path in paths if len(self.contents.get(path, b"")) <= limit}
 
 
 @pytest.fixture

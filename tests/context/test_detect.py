@@ -1,5 +1,6 @@
 """Which checks a project has."""
 
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,10 @@ from andon.records.project import Command, ProjectSetup, Runner
 MakeFiles = Callable[[Mapping[str, str | bytes]], BaseFiles]
 NO_TEST = "No test command was found. Name one in [checks] of factory/andon.toml."
 NO_STATIC = "No static check was found. Name one in [checks] of factory/andon.toml."
+
+
+def _not_installed(locks: str) -> str:
+    return f"Dependencies are not installed in the sandbox: {locks}."
 
 
 def _test(runner: Runner, argv: str, origin: str, cwd: str = ".") -> Command:
@@ -43,6 +48,7 @@ def test_a_python_project_with_pytest_and_ruff(base: MakeFiles) -> None:
         static=[_static("ruff", "ruff check .", "pyproject.toml")],
         lock_files=["uv.lock"],
         programs=["pytest", "python", "ruff"],
+        notes=[_not_installed("uv.lock")],
     )
 
 
@@ -108,7 +114,10 @@ def test_the_lock_file_names_the_package_manager(base: MakeFiles, lock: str, man
 def test_two_package_managers_are_noted(base: MakeFiles) -> None:
     package = '{"scripts": {"test": "jest"}}'
     setup = detect(base({"package.json": package, "yarn.lock": "", "package-lock.json": ""}), Settings())
-    assert setup.notes == ["Lock files of several package managers (yarn.lock, package-lock.json): yarn is used."]
+    assert setup.notes == [
+        "Lock files of several package managers (yarn.lock, package-lock.json): yarn is used.",
+        _not_installed("package-lock.json, yarn.lock"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -132,13 +141,14 @@ def test_the_placeholder_of_npm_init_is_no_test(base: MakeFiles) -> None:
 def test_go_and_rust(base: MakeFiles) -> None:
     assert detect(base({"go.mod": "", "go.sum": "", "Cargo.toml": "", "Cargo.lock": ""}), Settings()) == ProjectSetup(
         languages=["go", "rust"],
-        tests=[_test("go", "go test ./...", "go.mod"), _test("cargo", "cargo test", "Cargo.toml")],
+        tests=[_test("go", "go test ./...", "go.mod"), _test("cargo", "cargo test --offline", "Cargo.toml")],
         static=[
             _static("other", "go vet ./...", "go.mod"),
-            _static("other", "cargo check --all-targets", "Cargo.toml"),
+            _static("other", "cargo check --all-targets --offline", "Cargo.toml"),
         ],
         lock_files=["Cargo.lock", "go.sum"],
         programs=["cargo", "go"],
+        notes=[_not_installed("Cargo.lock, go.sum")],
     )
 
 
@@ -176,7 +186,7 @@ def test_tox_and_nox_are_the_last_resort(base: MakeFiles, files: dict[str, str],
     assert detect(base(files), Settings()).tests == [expected]
 
 
-def test_sub_projects_one_level_down_run_in_their_folder(base: MakeFiles) -> None:
+def test_projects_below_the_root_run_in_their_folder(base: MakeFiles) -> None:
     files = base({
         "api/pyproject.toml": "[tool.pytest]\n",
         "api/uv.lock": "",
@@ -196,8 +206,11 @@ def test_sub_projects_one_level_down_run_in_their_folder(base: MakeFiles) -> Non
         lock_files=["api/uv.lock", "web/yarn.lock"],
         programs=["node", "pytest", "python", "yarn"],
         notes=[
-            "Sub-projects one level below the root are checked too: api/pyproject.toml.",
-            "Sub-projects one level below the root are checked too: web/package.json.",
+            "Projects below the root are checked too: api/pyproject.toml.",
+            "Projects below the root are checked too: web/package.json.",
+            "Left to the checks of the project above: web/deep/package.json. "
+            "Name others in [checks] of factory/andon.toml.",
+            _not_installed("api/uv.lock, web/yarn.lock"),
         ],
     )
 
@@ -206,7 +219,10 @@ def test_what_the_root_tests_cover_is_not_run_twice(base: MakeFiles) -> None:
     setup = detect(base({"pytest.ini": "", "plugin/pyproject.toml": "[tool.pytest]\n"}), Settings())
     assert (setup.tests, setup.notes) == (
         [_test("pytest", "python -m pytest", "pytest.ini")],
-        ["Left to the checks of the root: plugin/pyproject.toml. Name others in [checks] of factory/andon.toml."],
+        [
+            "Left to the checks of the project above: plugin/pyproject.toml. "
+            "Name others in [checks] of factory/andon.toml."
+        ],
     )
 
 
@@ -227,9 +243,67 @@ def test_settings_replace_what_was_detected(base: MakeFiles) -> None:
     )
 
 
-def test_submodules_are_noted(base: MakeFiles) -> None:
-    setup = detect(base({".gitmodules": "", "pytest.ini": ""}), Settings())
-    assert setup.notes == ["Submodules are left alone: their files are not in the workspace."]
+def test_what_is_left_alone_is_noted(base: MakeFiles) -> None:
+    contents = {
+        "pytest.ini": b"",
+        ".gitattributes": b"# filter=lfs\n*.bin filter=lfs diff=lfs merge=lfs -text\n*.txt text\n\n*.crlf eol=crlf\n",
+        "art/.gitattributes": b"*.psd filter=lfs\n\xff\n",
+    }
+    files = dataclasses.replace(base(contents), submodules=("libs/one", "libs/two"), unreadable=("caf\\xe9.txt",))  # type: ignore[type-var]
+    assert detect(files, Settings()).notes == [
+        "Submodules are left alone, their files are not in the workspace: libs/one, libs/two.",
+        "Git LFS files are left as pointers, their contents are not in the workspace: *.bin, art/*.psd.",
+        "Paths that are not UTF-8 are kept as they are, tools cannot name them: caf\\xe9.txt.",
+    ]
+
+
+def test_a_submodule_file_alone_is_no_submodule(base: MakeFiles) -> None:
+    assert detect(base({".gitmodules": "", "pytest.ini": ""}), Settings()).notes == []
+
+
+def test_projects_of_a_monorepo_are_found_three_levels_down_but_not_fixtures_or_other_peoples(base: MakeFiles) -> None:
+    ours = ["packages/a", "services/python/b", "packages/a.b"]
+    others = ["tests/c", "packages/a/fixtures/d", "examples/e", ".github/f", "one/two/three/four", "vendor/g"]
+    files = base({f"{at}/pytest.ini": "" for at in [*ours, *others]} | {"packages-old/x.txt": ""})
+    assert [command.cwd for command in detect(files, Settings()).tests] == sorted(ours)
+
+
+def test_a_module_of_go_is_never_covered_by_the_one_above(base: MakeFiles) -> None:
+    files = base({"go.mod": "", "tools/go.mod": "", "tools/gen/go.mod": ""})
+    assert [command.cwd for command in detect(files, Settings()).tests] == [".", "tools", "tools/gen"]
+
+
+def test_a_rust_workspace_is_checked_whole(base: MakeFiles) -> None:
+    files = base({"Cargo.toml": "[workspace]\n", "crates/a/Cargo.toml": "[package]\n"})
+    assert detect(files, Settings()).tests == [_test("cargo", "cargo test --offline --workspace", "Cargo.toml")]
+
+
+def test_more_projects_than_are_checked_are_named(base: MakeFiles) -> None:
+    setup = detect(base({f"packages/p{number:02}/pytest.ini": "" for number in range(22)}), Settings())
+    assert [command.cwd for command in setup.tests] == [f"packages/p{number:02}" for number in range(20)]
+    assert setup.notes[0] == (
+        "Only 20 of 22 projects below the root are checked. packages/p20, packages/p21. "
+        "Name others in [checks] of factory/andon.toml."
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "locks"),
+    [
+        ({"pyproject.toml": "[tool.pytest]\n", "uv.lock": ""}, ["uv.lock"]),
+        ({"test_a.py": "", "requirements.txt": "six\n"}, ["requirements.txt"]),
+        ({"pyproject.toml": "[tool.poetry]\n[tool.pytest]\n", "poetry.lock": ""}, ["poetry.lock"]),
+        (
+            {"package.json": "{}", "package-lock.json": "{}", "node_modules/x/package-lock.json": ""},
+            ["package-lock.json"],
+        ),
+    ],
+)
+def test_lock_files_are_listed_and_it_is_said_that_nothing_of_them_is_installed(
+    base: MakeFiles, files: dict[str, str], locks: list[str]
+) -> None:
+    setup = detect(base(files), Settings())
+    assert (setup.lock_files, setup.notes[-1]) == (locks, _not_installed(", ".join(locks)))
 
 
 @pytest.mark.parametrize(
@@ -240,6 +314,7 @@ def test_submodules_are_noted(base: MakeFiles) -> None:
         ("package.json", "[" * 100_000),
         ("package.json", b"\xff\xfe"),
         ("pyproject.toml", "[tool"),
+        ("Cargo.toml", "[package"),
     ],
 )
 def test_a_manifest_that_cannot_be_read_is_noted(base: MakeFiles, name: str, content: str | bytes) -> None:

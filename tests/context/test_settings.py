@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 from andon.context.base import BaseFiles
-from andon.context.settings import Checks, Limits, Models, Settings, load_settings
+from andon.context.settings import Checks, Limits, Models, Provider, Settings, load_settings
 from andon.records.errors import UserError
 
 MakeFiles = Callable[[Mapping[str, str | bytes]], BaseFiles]
@@ -18,6 +18,9 @@ check_seconds = 90
 [models]
 default = "provider/model"
 reviewer = "provider/other"
+stream = false
+[provider]
+base_url = "https://models.example.org:8443/v1"
 [checks]
 test = [["python", "-m", "pytest", "-q"], "npm test -- 'a b'"]
 static = []
@@ -31,13 +34,15 @@ def test_without_the_file_the_defaults_hold(base: MakeFiles) -> None:
     assert settings == Settings()
     limits = Limits(review_rounds=2, model_calls=80, command_seconds=120, check_seconds=600)
     assert (settings.limits, settings.checks) == (limits, Checks(test=None, static=None))
+    assert (settings.models, settings.provider) == (Models(stream=True), Provider(base_url=""))
 
 
 @pytest.mark.parametrize("text", [FULL, FULL.replace("\n", "\r\n"), "\ufeff" + FULL])
 def test_every_key_is_read_whatever_the_newlines_or_byte_order_mark(base: MakeFiles, text: str) -> None:
     assert load_settings(base({"factory/andon.toml": text})) == Settings(
         limits=Limits(review_rounds=3, model_calls=40, command_seconds=30, check_seconds=90),
-        models=Models(default="provider/model", reviewer="provider/other"),
+        models=Models(default="provider/model", reviewer="provider/other", stream=False),
+        provider=Provider(base_url="https://models.example.org:8443/v1"),
         checks=Checks(test=[("python", "-m", "pytest", "-q"), ("npm", "test", "--", "a b")], static=[]),
         protected_paths={"authentication": ["src/auth/", "*.pem"]},
     )
@@ -57,6 +62,15 @@ def test_every_key_is_read_whatever_the_newlines_or_byte_order_mark(base: MakeFi
         ("[limits]\nmodel_calls = true\n", ": limits.model_calls: Input should be a valid integer. "),
         ("[limits]\nmodel_calls = 0\n", ": limits.model_calls: Input should be greater than or equal to 1. "),
         ("[models]\ndefault = 1\n", ": models.default: Input should be a valid string. "),
+        ("[models]\nstream = 'no'\n", ": models.stream: Input should be a valid boolean. "),
+        ("[provider]\nkey = 'x'\n", ": provider.key: unknown field"),
+        ("[provider]\nbase_url = 'models.example.org'\n", ": provider.base_url: must be an address such as https://"),
+        ("[provider]\nbase_url = 'file:///etc'\n", ": provider.base_url: must be an address such as https://"),
+        ("[provider]\nbase_url = 'https://a:b@evil.example'\n", ": provider.base_url: must be an address such as"),
+        ("[provider]\nbase_url = 'https://good.example@evil.example'\n", ": provider.base_url: must be an address"),
+        ("[provider]\nbase_url = 'https://аndon.example/v1'\n", ": provider.base_url: must be an address such as"),
+        ("[provider]\nbase_url = 'https://x/v1?to=y'\n", ": provider.base_url: must be an address such as"),
+        ('[provider]\nbase_url = "https://x/\\u001b[2J"\n', ": provider.base_url: must be an address such as"),
         ("[checks]\ntest = 'pytest'\n", ": checks.test: Input should be a valid list. "),
         ("[checks]\ntest = [[]]\n", ": checks.test.0: must be a command: a string, or a list of words. "),
         ("[checks]\ntest = [['a', 1]]\n", ": checks.test.0: must be a command: a string, or a list of words. "),

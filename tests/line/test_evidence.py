@@ -21,6 +21,12 @@ def suite(outcome: str = "passed", *, flaky: list[str] | None = None, **results:
     )
 
 
+def files(outcome: str = "passed", **results: TestOutcome) -> CheckRecord:
+    """A suite whose ids are `NAME.py::t`, or `NAME.py` for what could not be collected."""
+    named = {f"{name}.py" if result == "error" else f"{name}.py::t": result for name, result in results.items()}
+    return suite(outcome).model_copy(update={"granularity": "test-id", "tests": named})
+
+
 def lint(outcome: str = "passed") -> CheckRecord:
     return suite(outcome).model_copy(update={"name": "ruff", "kind": "static"})
 
@@ -114,11 +120,109 @@ def test_red_at_the_base_and_green_at_the_head_is_fixed() -> None:
 def test_new_tests_that_fail_on_the_base_code_show_the_change() -> None:
     comparison = compare(
         [suite(a="passed"), lint()],
-        [suite(a="passed", b="passed", c="passed", d="passed"), lint()],
-        head_tests_at_base=[suite("failed", a="passed", b="failed", c="passed")],
+        [suite(a="passed", b="passed", c="passed", d="passed"), files(f="passed"), lint()],
+        head_tests_at_base=[suite("failed", a="passed", b="failed", c="passed"), files("failed", f="error")],
     )
-    assert comparison.new_failing_at_base == ["b", "d"]
+    # `d` was not seen at all, which is no failure; `f.py` could not be collected, which is one of every test in it.
+    assert comparison.new_failing_at_base == ["b", "f.py::t"]
+
+
+def test_a_crossed_run_that_hangs_shows_nothing_of_new_tests() -> None:
+    head = [suite(a="passed", b="passed"), lint()]
+    comparison = compare([suite(a="passed"), lint()], head, head_tests_at_base=[suite("timed-out")])
+    assert (comparison.new_passing, comparison.new_failing_at_base) == (["b"], [])
 
 
 def test_without_a_crossed_run_no_new_test_is_said_to_show_anything() -> None:
     assert compare([suite(a="passed"), lint()], [suite(a="passed", b="passed"), lint()]).new_failing_at_base == []
+
+
+def test_a_suite_that_hangs_as_at_the_base_is_red_as_before_by_exit_code_and_never_green() -> None:
+    hangs = [suite("timed-out"), lint()]
+    assert row(compare(hangs, hangs)) == {
+        "outcome": "red-as-before",
+        "still_failing": ["pytest (exit code)"],
+        "reason": "nothing new fails; 1 check result failed at the base and still do: pytest (exit code); "
+        "by exit code alone, so a new failure inside would not show: pytest (exit code)",
+    }
+
+
+def test_a_hang_that_becomes_a_crash_is_red_new() -> None:
+    comparison = compare([suite("timed-out"), lint()], [suite("failed"), lint()])
+    assert (comparison.outcome, comparison.newly_failing) == ("red-new", ["pytest (exit code)"])
+
+
+def test_failures_that_a_hang_hid_at_the_base_count_as_new() -> None:
+    comparison = compare([suite("timed-out"), lint()], [suite("failed", a="passed", b="failed"), lint()])
+    assert (comparison.outcome, comparison.newly_failing) == ("red-new", ["b"])
+
+
+@pytest.mark.parametrize("after", [suite(), suite(a="passed")])
+def test_red_by_exit_code_alone_is_not_shown_to_be_fixed(after: CheckRecord) -> None:
+    comparison = compare([suite("failed"), lint()], [after, lint()])
+    assert (comparison.outcome, comparison.fixed) == ("green", [])
+    assert comparison.reason.endswith(
+        "; not shown to be fixed, known at the base by exit code alone: pytest (exit code)"
+    )
+
+
+@pytest.mark.parametrize("after", [suite(b="passed"), suite(a="skipped", b="passed")])
+def test_a_red_test_of_the_base_is_not_mended_by_leaving_it_out(after: CheckRecord) -> None:
+    comparison = compare([suite("failed", a="failed", b="passed"), lint()], [after, lint()])
+    assert (comparison.outcome, comparison.gone, comparison.fixed) == ("changed-tests", ["a"], [])
+
+
+def test_a_file_that_could_not_be_collected_is_fixed_when_everything_in_it_passes() -> None:
+    base = [files("failed", a="error", b="passed"), lint()]
+    comparison = compare(base, [files(a="passed", b="passed"), lint()])
+    assert (comparison.outcome, comparison.fixed, comparison.gone) == ("green", ["a.py"], [])
+
+
+def test_a_file_that_can_be_collected_now_and_fails_is_red_new() -> None:
+    base = [files("failed", a="error"), lint()]
+    comparison = compare(base, [files("failed", a="failed"), lint()])
+    assert (comparison.outcome, comparison.newly_failing, comparison.fixed) == ("red-new", ["a.py::t"], [])
+
+
+def test_a_test_that_was_flaky_at_the_base_and_passes_is_named_and_not_counted() -> None:
+    base = [suite("failed", flaky=["a"], a="failed", b="passed"), lint()]
+    assert row(compare(base, [suite(a="passed", b="passed"), lint()])) == {
+        "outcome": "green",
+        "flaky": ["a"],
+        "reason": "all 1 test results and every static check pass; "
+        "flaky at the base, passed at the head and not counted: a",
+    }
+
+
+@pytest.mark.parametrize("after", [suite("failed", a="failed", b="passed"), suite(b="passed")])
+def test_a_test_that_was_flaky_at_the_base_and_fails_or_is_gone_needs_a_person(after: CheckRecord) -> None:
+    base = [suite("failed", flaky=["a"], a="failed", b="passed"), lint()]
+    comparison = compare(base, [after, lint()])
+    assert (comparison.outcome, comparison.newly_failing) == ("flaky", [])
+
+
+def test_nothing_but_a_flaky_test_is_no_evidence_of_green() -> None:
+    comparison = compare([suite("failed", flaky=["a"], a="failed"), lint()], [suite(a="passed"), lint()])
+    assert (comparison.outcome, comparison.reason.split(";")[0]) == (
+        "flaky",
+        "no test is left that does not differ from run to run",
+    )
+
+
+def test_tests_that_are_all_skipped_are_no_evidence() -> None:
+    skipped = [suite(a="skipped"), lint()]
+    assert compare(skipped, skipped).outcome == "none"
+
+
+def test_a_command_that_tells_tests_apart_only_now_is_not_gone() -> None:
+    assert compare([suite(), lint()], [suite(a="passed"), lint()]).outcome == "green"
+
+
+def test_a_command_that_runs_no_more_needs_a_person() -> None:
+    comparison = compare([suite(), lint()], [suite("not-run"), lint()])
+    assert (comparison.outcome, comparison.gone) == ("changed-tests", ["pytest (exit code)"])
+
+
+def test_of_two_commands_that_ran_one_test_the_worse_result_counts() -> None:
+    twice = [suite("failed", a="failed"), suite(a="passed"), lint()]
+    assert compare([suite(a="passed"), lint()], twice).newly_failing == ["a"]

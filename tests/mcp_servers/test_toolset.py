@@ -51,7 +51,9 @@ async def _call(bench: Bench, tool: str, arguments: dict[str, Any], role: Role =
     return bool(result.is_error), content.text
 
 
-@pytest.mark.parametrize(("role", "limit"), [("planner", 3000), ("executor", 5000), ("reviewer", 3000)])
+@pytest.mark.parametrize(
+    ("role", "limit"), [("planner", 3000), ("executor", 5000), ("reviewer", 3000), ("client", 5120)]
+)
 async def test_a_role_sees_its_tools_in_few_bytes(bench: Bench, role: Role, limit: int) -> None:
     async with Client(build_toolset(bench.workbench, role)) as client:
         tools = (await client.list_tools()).tools

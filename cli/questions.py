@@ -1,0 +1,125 @@
+"""Questions of a run put to a person at the terminal: shown in words, answered with a letter and Enter."""
+
+import asyncio
+import os
+import termios
+from pathlib import Path
+from typing import TextIO
+
+from pydantic import ValidationError
+from rich.console import Console
+
+from andon.cli.editor import edited
+from andon.cli.gate_papers import show_evidence, show_plan
+from andon.cli.printing import ASK, BAD, MUTED, console_on, say, sign, wants_plain
+from andon.context.strict_json import parse_json, problems
+from andon.line.engine import Answer, Gate
+from andon.records.errors import UserError
+from andon.records.plan import PlanPayload
+
+_WORDS = {"y": "y", "yes": "y", "n": "n", "no": "n", "e": "e", "edit": "e", "s": "s", "stop": "s"}
+_LINE_BYTES = 65_536
+
+
+class Questions:
+    """Puts the gates of one run to the person at the terminal. Called with a gate, it returns the answer."""
+
+    def __init__(self, stdin: TextIO, out: TextIO, papers: Path, *, proposed: bool, plain: bool = False) -> None:
+        """`papers` is the run's own folder; `proposed` says that the plan's criteria are the planner's."""
+        self._input = stdin.fileno()
+        self._console = console_on(out, plain=plain or wants_plain(out))
+        self._papers = papers
+        self._proposed = proposed
+
+    async def __call__(self, gate: Gate) -> Answer:
+        """Show what the gate is about and return what the person answers; the end of the input is `stop`."""
+        if gate.name.startswith("plan-"):
+            return await self._plan(gate)
+        show_evidence(self._console, self._papers)
+        return await self._decided(gate, "") or Answer("yes")
+
+    async def _plan(self, gate: Gate) -> Answer:
+        document = draft = gate.editable
+        while True:
+            show_plan(self._console, PlanPayload.model_validate_json(document), proposed=self._proposed)
+            answer = await self._decided(gate, "[e]dit  ")
+            if answer is None:
+                return Answer("yes") if document == gate.editable else Answer("edit", document)
+            if answer.kind != "edit":
+                return answer
+            try:
+                draft = await edited(draft, "plan.json", os.environ)
+                document = _valid(draft)
+            except UserError as error:
+                say(self._console, f"{error}. The plan stands as it was.", mark="not taken over: ", style=BAD)
+
+    async def _decided(self, gate: Gate, edit: str) -> Answer | None:
+        """Ask until there is an answer; None is a yes."""
+        keys = "yn" + "e" * bool(edit) + "s"
+        _question(self._console, gate.question)
+        while True:
+            said = await self._line(f"  [y]es  [n]o (say why)  {edit}[s]top: ")
+            if said is None:
+                return Answer("stop")
+            word, _, rest = said.strip().partition(" ")
+            key = _WORDS.get(word.lower(), "")
+            if key == "n":
+                return await self._no(rest.strip())
+            if key in keys and key and not rest.strip():
+                return {"y": None, "e": Answer("edit"), "s": Answer("stop")}[key]
+            say(self._console, (f"Type {', '.join(keys[:-1])} or {keys[-1]}, then Enter.", MUTED), mark="  ")
+
+    async def _no(self, reason: str) -> Answer:
+        said = reason or await self._line("  Why? One line, it is passed on: ")
+        return Answer("stop") if said is None else Answer("no", said.strip())
+
+    async def _line(self, prompt: str) -> str | None:
+        """Return the next line, or None at the end of the input. What was typed before the prompt is dropped."""
+        try:
+            return await self._typed(prompt)
+        except (OSError, termios.error):
+            return None  # the terminal is gone
+
+    async def _typed(self, prompt: str) -> str | None:
+        out = self._console.file
+        # Keys pressed before the question was on the screen are no answer to it.
+        termios.tcflush(self._input, termios.TCIFLUSH)
+        out.write(prompt)
+        out.flush()
+        try:
+            data = await _next_line(self._input)
+        except asyncio.CancelledError:
+            out.write("\n")
+            raise
+        if not data.endswith(b"\n"):
+            out.write("\n")
+        return data.decode("utf-8", "replace") if data else None
+
+
+def _question(console: Console, question: str) -> None:
+    console.print()
+    say(console, (question, ASK), mark=f"{sign(console, 'asks')} ", style=ASK)
+
+
+def _valid(document: str) -> str:
+    """Return the document if it is a plan.
+
+    Raises:
+        UserError: it is not; names line or field.
+    """
+    try:
+        return PlanPayload.model_validate(parse_json(document.encode(), "plan.json")).model_dump_json(indent=2)
+    except ValidationError as error:
+        raise UserError(f"plan.json: {problems(error)}") from error
+
+
+async def _next_line(file: int) -> bytes:
+    """Read one line of a terminal without a thread, so that a run can be stopped while it waits."""
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    loop.add_reader(file, ready.set)
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(file)
+    return os.read(file, _LINE_BYTES)

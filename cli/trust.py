@@ -1,0 +1,88 @@
+"""`andon trust`: a person reads what the repository may not decide alone, and accepts it or not."""
+
+import argparse
+import os
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
+
+from andon.context.settings import SETTINGS_PATH, load_settings
+from andon.guardrails.output import clean_text
+from andon.guardrails.trust import Claim
+from andon.line.base_files import CommitFiles
+from andon.line.trust import TrustFile, claims_of
+from andon.records.errors import UserError
+from andon.sandbox.repository import Repository
+
+
+def trust(args: argparse.Namespace) -> int:
+    """List, revoke, or ask on the controlling terminal what to accept; return the exit code.
+
+    Raises:
+        UserError: there is no terminal to ask on, no repository, or the file of acceptances cannot be believed.
+    """
+    kept = TrustFile.of(os.environ)
+    if args.list:
+        return _list(kept)
+    repository = Repository.open(Path(args.directory))
+    return _revoke(kept, repository.root) if args.revoke else _ask(kept, repository)
+
+
+def _list(kept: TrustFile) -> int:
+    entries = kept.entries()
+    for entry in entries:
+        print(clean_text(f"{entry.repository}\n  {entry.key} = {entry.value}\n  sha256 {entry.digest}"))
+    if not entries:
+        print("nothing was accepted for any repository")
+    return 0
+
+
+def _revoke(kept: TrustFile, root: Path) -> int:
+    gone = kept.revoke(root)
+    for entry in gone:
+        print(clean_text(f"no longer accepted: {entry.key} = {entry.value}"))
+    if not gone:
+        print("nothing was accepted for this repository")
+    return 0
+
+
+def _ask(kept: TrustFile, repository: Repository) -> int:
+    commit = repository.head()
+    claims = claims_of(load_settings(CommitFiles(repository, commit)))
+    accepted = kept.accepted(repository.root)
+    open_claims = [claim for claim in claims if (claim.key, claim.digest) not in accepted]
+    if not open_claims:
+        where = f"in {SETTINGS_PATH} at commit {commit[:12]}"
+        accepted_all = f"everything {where} that a person must accept is accepted"
+        print(accepted_all if claims else f"nothing {where} needs a person to accept it")
+        return 0
+    with ExitStack() as stack:
+        terminal_in, terminal_out = _terminal(stack)
+        print(clean_text(f"{repository.root}, commit {commit[:12]}"), file=terminal_out)
+        answers = [_accepts(claim, terminal_in, terminal_out) for claim in open_claims]
+        for claim, yes in zip(open_claims, answers, strict=True):
+            if yes:
+                kept.accept(repository.root, claim)
+                print(clean_text(f"accepted: {claim.key}, in {kept.path}"), file=terminal_out)
+        if not all(answers):
+            print("not accepted: a run will refuse it", file=terminal_out)
+    return 0 if all(answers) else 10
+
+
+def _accepts(claim: Claim, terminal_in: TextIO, terminal_out: TextIO) -> bool:
+    shown = f"\n{claim.file}: {claim.key} = {claim.value}\n  sha256 {claim.digest}\n  accepted, {claim.meaning}"
+    print(clean_text(shown), file=terminal_out)
+    terminal_out.write("accept exactly this value for exactly this repository? [y/N] ")
+    terminal_out.flush()
+    return terminal_in.readline().strip().lower() in ("y", "yes")
+
+
+def _terminal(stack: ExitStack) -> tuple[TextIO, TextIO]:
+    """Open the terminal itself, so that neither a pipe nor a script's input can say yes."""
+    try:
+        return stack.enter_context(open("/dev/tty")), stack.enter_context(open("/dev/tty", "w"))
+    except OSError as error:
+        raise UserError(
+            "andon trust asks a person and there is no terminal: run it in one, or set what the repository names "
+            "in the environment instead"
+        ) from error

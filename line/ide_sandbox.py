@@ -1,0 +1,79 @@
+"""A sandbox that may still be on its way, so that a client need not wait for it before it asks for something."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+
+from andon.records.errors import RunError, UserError
+from andon.records.stops import StopCode
+from andon.sandbox.protocol import Entry, Finished, Sandbox
+
+
+class ComingSandbox:
+    """Implements `Sandbox`: whatever is asked of it waits until the sandbox stands, and fails as its start did."""
+
+    def __init__(self, start: Callable[[], Awaitable[Sandbox]]) -> None:
+        """Begin to start it. A `UserError` of the start becomes the typed stop `usage`.
+
+        `tier` and `notes` are empty while it does not stand.
+        """
+        self.tier = ""
+        self.notes: tuple[str, ...] = ()
+        self._start = asyncio.ensure_future(_typed(start))
+        self._start.add_done_callback(self._started)
+
+    async def there(self) -> Sandbox:
+        """Return the sandbox once it stands.
+
+        Raises:
+            RunError: it could not be started.
+        """
+        # Who waits may be cancelled; the start is not, so that nothing half made is left behind.
+        return await asyncio.shield(self._start)
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str = ".",
+        env: Mapping[str, str] | None = None,
+        stdin: bytes = b"",
+        time_limit: float = 120.0,
+        output_cap: int = 200_000,
+    ) -> Finished:
+        """See `Sandbox.run`."""
+        sandbox = await self.there()
+        return await sandbox.run(argv, cwd=cwd, env=env, stdin=stdin, time_limit=time_limit, output_cap=output_cap)
+
+    async def resolve(self, path: str) -> str:
+        """See `Sandbox.resolve`."""
+        return await (await self.there()).resolve(path)
+
+    async def read(self, path: str, *, limit: int) -> bytes:
+        """See `Sandbox.read`."""
+        return await (await self.there()).read(path, limit=limit)
+
+    async def write(self, path: str, content: bytes) -> None:
+        """See `Sandbox.write`."""
+        await (await self.there()).write(path, content)
+
+    async def entries(self) -> list[Entry]:
+        """See `Sandbox.entries`."""
+        return await (await self.there()).entries()
+
+    async def close(self) -> None:
+        """Close the sandbox once it stands; one that could not be started left nothing to close."""
+        with suppress(RunError):
+            await (await self.there()).close()
+
+    def _started(self, start: asyncio.Future[Sandbox]) -> None:
+        # Asking for the exception keeps asyncio from reporting a failed start: whoever uses the sandbox is told.
+        if not start.cancelled() and start.exception() is None:
+            self.tier, self.notes = start.result().tier, start.result().notes
+
+
+async def _typed(start: Callable[[], Awaitable[Sandbox]]) -> Sandbox:
+    try:
+        return await start()
+    except UserError as error:
+        raise RunError(StopCode.USAGE, str(error)) from error

@@ -1,0 +1,261 @@
+"""A client's session: the curated tools on an isolated workspace, and `submit_change`, which ends in a branch.
+
+It writes the same events and papers as a run. What the client says names things and is quoted; whether there is a
+branch is decided by policy and by checks the line makes in fresh sandboxes.
+"""
+
+import traceback
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from mcp.server.mcpserver import MCPServer
+from pydantic import Field
+
+from andon.context.docs import DocsIndex
+from andon.delivery.branch import deliver
+from andon.delivery.memory import memory_md
+from andon.line.engine import InProcessEngine
+from andon.line.event_log import EventLog, Listener
+from andon.line.ide_ground import UNTITLED, Ground
+from andon.line.ide_papers import Submission, stat_lines, submission_answer, submission_papers
+from andon.line.ide_result import Outcome, result_of, write_result
+from andon.line.ide_workspace import IdeWorkspace
+from andon.line.stop_of import stop_of
+from andon.mcp_servers.own_tools import OwnTool, Tell
+from andon.mcp_servers.toolset import Workbench, build_toolset
+from andon.records.base import Record
+from andon.records.errors import RunError, UserError
+from andon.records.result import RunResult
+from andon.records.stops import MEANINGS, StopCode
+from andon.records.task import Task, branch_of
+from andon.sandbox.host_git import GitError
+from andon.tools.failure import ToolFailed
+
+_ENDS = {
+    "red-new": StopCode.CHECKS_FAILED,
+    "changed-tests": StopCode.CHANGED_TESTS,
+    "none": StopCode.NO_EVIDENCE,
+    "flaky": StopCode.FLAKY,
+}
+
+
+class SubmitChange(Record):
+    """Arguments of `submit_change`."""
+
+    title: str = Field(default="", max_length=200)
+    """The change in a line; names the branch."""
+    summary: str = Field(min_length=1, max_length=10_000)
+    """What changed and why."""
+
+
+class SessionStatus(Record):
+    """Arguments of `session_status`: none."""
+
+
+class IdeSession:
+    """One session, from a ground to a result. `server` is what the client talks to; `end` is awaited once."""
+
+    def __init__(self, ground: Ground, listeners: Sequence[Listener] = ()) -> None:
+        """Begin the session and start its sandbox, in the running event loop."""
+        self._ground = ground
+        self._job = job = ground.job
+        self._events = EventLog(ground.folder.path / "audit.jsonl", listeners)
+        self._engine = InProcessEngine(self._events)
+        self._warnings = list(ground.warnings)
+        self._submits = 0
+        self._last: Outcome | None = None
+        self._delivered: Outcome | None = None
+        self._events.emit("run.started", run=job.run_id, task=job.task.id, title=job.task.title, base=job.base_commit)
+        for warning in ground.warnings:
+            self._events.emit("warning", text=warning)
+        self._workspace = IdeWorkspace(ground, self._engine, self._events)
+        self._workbench = Workbench(
+            sandbox=self._workspace.sandbox,
+            setup=ground.setup,
+            policy=ground.policy,
+            docs=lambda query: self._docs.lookup(query),
+            events=self._events,
+            command_seconds=job.settings.limits.command_seconds,
+        )
+
+    def server(self) -> MCPServer[Any]:
+        """Return the server of this session: the curated tools, `submit_change` and `session_status`."""
+        submit = "Check the change in fresh sandboxes and make its branch, or say why not; takes minutes."
+        own = [
+            OwnTool("submit_change", submit, SubmitChange, self._submit),
+            OwnTool("session_status", "Changed files, warnings, sandbox.", SessionStatus, self._status),
+        ]
+        instructions = (
+            "These tools work on an isolated copy of the repository at commit "
+            f"{self._job.base_commit[:12]}, without network; the user's own files stay as they are. Edit and test "
+            "there, then call submit_change: it makes the branch. factory/ and protected areas are closed."
+        )
+        return build_toolset(self._workbench, "client", own=own, steps=self._engine, instructions=instructions)
+
+    async def end(self, fault: BaseException | None = None) -> RunResult:
+        """End the session, whatever ended it, and return what happened: papers written, no process or workspace left.
+
+        `fault` is what broke in the server, if anything did. What cannot be written is a warning of the result.
+        """
+        try:
+            await self._take_last()
+            result = self._result(*self._ending(fault))
+            try:
+                self._put_away(result, fault)
+            except (RunError, GitError, OSError) as error:
+                problem = f"not every paper of this session could be written: {error}"
+                return result.model_copy(update={"warnings": [*result.warnings, problem]})
+            return result
+        finally:
+            await self._workspace.sandbox.close()
+            self._ground.folder.release()
+
+    def _put_away(self, result: RunResult, fault: BaseException | None) -> None:
+        if fault is not None:
+            self._ground.folder.write("internal-error.txt", "".join(traceback.format_exception(fault)))
+        write_result(self._ground, self._subject, result, self._workspace.tree)
+        code, number = result.stop_code, result.exit_code
+        self._events.emit("run.ended", stop_code=code, exit_code=number, message=result.message)
+        self._events.close()
+        # Editors begin sessions that nobody uses: those show nothing.
+        if result.run_folder == self._ground.folder.shown:
+            self._ground.folder.publish()
+
+    @cached_property
+    def _docs(self) -> DocsIndex:
+        return DocsIndex.build(self._job.files)
+
+    async def _status(self, given: SessionStatus, tell: Tell) -> str:
+        taken = await self._workspace.take()
+        stats = self._ground.store.stat(self._ground.base_tree, taken.tree)
+        closed, warnings = self._workspace.closed(taken), self._all_warnings
+        tier = self._workspace.sandbox.tier
+        lines = [f"session {self._job.task.id} on commit {self._job.base_commit[:12]}, sandbox: {tier}"]
+        lines += ["changed:", *stat_lines(stats)] if stats else ["no file differs from the base commit"]
+        lines += ["cannot be submitted:", *closed] if closed else []
+        lines += ["ignored, never delivered:", *taken.ignored] if taken.ignored else []
+        lines += ["warnings:", *warnings] if warnings else []
+        lines += [f"last submission: {self._last.code}: {self._last.message}"] if self._last else []
+        return "\n".join(lines)
+
+    async def _submit(self, given: SubmitChange, tell: Tell) -> str:
+        self._submits += 1
+        task = self._named(given)
+        branch = branch_of(task)
+        try:
+            self._job.repository.check_free(branch)
+        except UserError as error:
+            raise ToolFailed(f"nothing was submitted: {error}, or submit under another title") from error
+        taken = await self._workspace.take()
+        if closed := self._workspace.closed(taken):
+            reasons = "; ".join(closed)
+            raise ToolFailed(f"refused (policy): this cannot be delivered, undo it and submit again: {reasons}")
+        if taken.tree == self._ground.base_tree:
+            raise ToolFailed("nothing was submitted: no file differs from the base commit; make the change first")
+        base, head, comparison = await self._workspace.check(taken.tree, tell)
+        stats = self._ground.store.stat(self._ground.base_tree, taken.tree)
+        submission = Submission(task, branch, given.summary, taken.tree, stats, base, head, comparison)
+        code = _ENDS.get(comparison.outcome)
+        return await self._deliver(submission) if code is None else self._refuse(submission, code)
+
+    def _named(self, given: SubmitChange) -> Task:
+        title = given.title.strip() or self._job.task.title
+        if title == UNTITLED:
+            raise ToolFailed("nothing was submitted: the session has no title, so give this change one")
+        return Task(id=self._job.task.id, title=title, source=self._job.task.source)
+
+    def _refuse(self, submission: Submission, code: StopCode) -> str:
+        """Keep a submission that a person decides on, and tell the client so."""
+        self._last = Outcome(submission, code, f"Not delivered: {submission.comparison.reason}.")
+        # A branch that was delivered before stays what the papers speak of.
+        if self._delivered is None:
+            self._publish(self._last, self._papers(submission))
+        first = f"not delivered ({code}): {submission.comparison.reason}"
+        last = f"Nothing was delivered; the tree is kept in {self._ground.folder.shown}. {MEANINGS[code].remedy}"
+        raise ToolFailed(submission_answer(submission, first, last))
+
+    async def _deliver(self, submission: Submission) -> str:
+        papers = self._papers(submission)
+        memory = memory_md(submission.task, StopCode.DELIVERED, submission.comparison, submission.stats, [], "")
+        committed = {name: text.encode() for name, text in (papers | {"memory.md": memory}).items()}
+
+        async def make_branch() -> tuple[str, str]:
+            return deliver(
+                self._job.repository,
+                self._ground.store,
+                base_commit=self._job.base_commit,
+                tree=submission.tree,
+                papers=committed,
+                task=submission.task,
+                title=submission.task.title,
+                branch=submission.branch,
+                when=self._job.started,
+            )
+
+        try:
+            _, tip = await self._engine.step("deliver", str(self._submits), make_branch)
+        except UserError as error:
+            raise ToolFailed(f"not delivered: {error}") from error
+        message = f"Branch {submission.branch} holds the change and the papers."
+        self._last = self._delivered = Outcome(submission, StopCode.DELIVERED, message, tip)
+        self._publish(self._delivered, papers)
+        last = f"No review was held: a person has to review the branch. Papers: {self._ground.folder.shown}."
+        return submission_answer(submission, f"delivered: branch {submission.branch}", last)
+
+    def _papers(self, submission: Submission) -> dict[str, str]:
+        return submission_papers(submission, self._ground.policy.protected, self._all_warnings)
+
+    @property
+    def _all_warnings(self) -> list[str]:
+        return [*self._warnings, *(f"sandbox: {note}" for note in self._workspace.sandbox.notes)]
+
+    async def _take_last(self) -> None:
+        """Take the workspace once more, so that work in flight is kept whatever ended the session."""
+        if self._workbench.stop.error is not None:
+            return
+        try:
+            await self._workspace.take()
+        except RunError as error:
+            self._workbench.stop.error = error
+        except (ToolFailed, GitError, OSError) as error:
+            self._warnings.append(f"the workspace could not be taken again, the last stored tree stands: {error}")
+
+    def _ending(self, fault: BaseException | None) -> tuple[StopCode, str]:
+        stop, tree = self._workbench.stop.error, self._workspace.tree
+        if self._delivered is not None:
+            self._warnings += [f"after the delivery the session was lost: {stop}"] if stop else []
+            if tree != self._delivered.submission.tree:
+                self._warnings.append("what was changed after the delivery was not delivered; later.patch holds it")
+            return StopCode.DELIVERED, self._delivered.message
+        if isinstance(fault, Exception):
+            return stop_of(fault)
+        if stop is not None:
+            return stop.code, str(stop)
+        if self._last is not None and self._last.submission.tree == tree:
+            return self._last.code, self._last.message
+        changed = tree != self._ground.base_tree
+        what = "before its change was delivered; the tree is kept" if changed else "without a change"
+        return StopCode.INTERRUPTED, f"The session ended {what}."
+
+    @property
+    def _subject(self) -> Outcome | None:
+        return self._delivered or self._last
+
+    def _result(self, code: StopCode, message: str) -> RunResult:
+        return result_of(
+            self._ground,
+            self._subject,
+            code=code,
+            message=message,
+            tree=self._workspace.tree,
+            tier=self._workspace.sandbox.tier,
+            warnings=self._all_warnings,
+        )
+
+    def _publish(self, outcome: Outcome, papers: Mapping[str, str]) -> None:
+        """Show how the session stands after a submission, in case nothing further is ever written."""
+        for name, text in papers.items():
+            self._ground.folder.write(name, text)
+        write_result(self._ground, outcome, self._result(outcome.code, outcome.message), outcome.submission.tree)
+        self._ground.folder.publish()

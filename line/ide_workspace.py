@@ -1,0 +1,126 @@
+"""What a client's session works on: its sandbox, the trees taken out of it, and the checks of a tree."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from andon.guardrails.judge import judge_change
+from andon.line.checks import check_change, check_tree
+from andon.line.engine import InProcessEngine
+from andon.line.ide_ground import Ground
+from andon.line.ide_sandbox import ComingSandbox
+from andon.line.uninterrupted import uninterrupted
+from andon.mcp_servers.own_tools import Tell
+from andon.records.checks import CheckRecord, Comparison
+from andon.records.errors import RunError, UserError
+from andon.records.events import Events
+from andon.records.stops import StopCode
+from andon.sandbox.host_git import GitError
+from andon.sandbox.protocol import Sandbox
+from andon.sandbox.start import start_sandbox
+from andon.sandbox.tree_out import TakenTree, take_tree
+from andon.tools.failure import ToolFailed
+
+
+class IdeWorkspace:
+    """The workspace of one session. Everything with an effect is a step of `engine`."""
+
+    def __init__(self, ground: Ground, engine: InProcessEngine, events: Events) -> None:
+        """Begin to start the sandbox, in the running event loop."""
+        self._ground = ground
+        self._engine = engine
+        self._events = events
+        self._takes = 0
+        self._checks = 0
+        self._base: list[CheckRecord] | None = None
+        self.tree = ground.base_tree
+        """The last tree taken; the base tree until then."""
+        events.emit("phase", name="sandbox")
+        self.sandbox = ComingSandbox(lambda: engine.step("sandbox", "workspace", self._start))
+        """What the tools work on."""
+
+    async def take(self) -> TakenTree:
+        """Take the workspace as a tree.
+
+        Raises:
+            ToolFailed: policy refuses it as a whole.
+            RunError: the sandbox is lost or never stood.
+        """
+        self._takes += 1
+
+        async def take() -> TakenTree:
+            return take_tree(await self.sandbox.entries(), self._ground.store, self._ground.base_tree)
+
+        try:
+            taken = await self._engine.step("tree", str(self._takes), take)
+        except RunError as error:
+            if error.code is not StopCode.POLICY_REFUSED:
+                raise
+            raise ToolFailed(f"refused (policy): the workspace cannot be taken: {error}") from error
+        self.tree = taken.tree
+        self._events.emit("tree.taken", tree=taken.tree, changed=taken.changed, refused=taken.refused)
+        return taken
+
+    def closed(self, taken: TakenTree) -> list[str]:
+        """Return why `taken` cannot be delivered, a sentence for each path; empty if it can."""
+        judged = [judge_change(path, self._ground.policy) for path in taken.changed]
+        return [*taken.refused, *(decision.reason for decision in judged if decision.verdict == "refuse")]
+
+    async def check(self, tree: str, tell: Tell) -> tuple[list[CheckRecord], list[CheckRecord], Comparison]:
+        """Check the base, once in a session, and `tree` in fresh sandboxes; return both and what they show together."""
+        ground, limit = self._ground, self._ground.job.settings.limits.check_seconds
+        self._checks += 1
+        if self._base is None:
+            await tell("checking the base commit")
+            self._events.emit("phase", name="base-checks")
+            commands = [*ground.setup.tests, *ground.setup.static]
+            self._base = await self._engine.step(
+                "checks",
+                f"base-{self._checks}",
+                lambda: check_tree(ground.base_tree, commands, self._fresh, time_limit=limit),
+            )
+            self._report("base", self._base)
+        base = self._base
+        await tell("checking the change")
+        head, comparison = await self._engine.step(
+            "checks",
+            str(self._checks),
+            lambda: check_change(
+                ground.store, ground.setup, ground.base_tree, tree, base, self._fresh, time_limit=limit
+            ),
+        )
+        self._report("head", head)
+        self._events.emit("phase", name="checked", outcome=comparison.outcome, reason=comparison.reason)
+        return base, head, comparison
+
+    def _report(self, phase: str, records: Sequence[CheckRecord]) -> None:
+        for record in records:
+            self._events.emit("check.ended", phase=phase, name=record.name, outcome=record.outcome)
+
+    async def _start(self) -> Sandbox:
+        sandbox = await self._fresh(self._ground.base_tree)
+        missing = []
+        for program in self._ground.setup.programs:
+            found = await sandbox.run(["sh", "-c", 'command -v -- "$1"', "sh", program])
+            missing += [program] if found.exit_code != 0 else []
+        if missing:
+            await sandbox.close()
+            raise RunError(
+                StopCode.NO_TOOLCHAIN,
+                f"the sandbox has no {', '.join(missing)}, which this project's checks need: set ANDON_TOOLCHAIN to a "
+                "virtual environment that has them, or name other [checks] in factory/andon.toml",
+            )
+        return sandbox
+
+    async def _fresh(self, tree: str) -> Sandbox:
+        job = self._ground.job
+        starting = asyncio.ensure_future(
+            start_sandbox(self._ground.store, tree=tree, commit=job.base_commit, toolchain=job.toolchain)
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # A start that is cut off could leave its folder behind; one that ended can be closed.
+            with suppress(RunError, UserError, GitError, OSError):
+                await uninterrupted((await uninterrupted(starting)).close())
+            raise

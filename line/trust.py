@@ -1,0 +1,157 @@
+"""What a person accepted of a repository's claims: kept outside every repository, in the person's configuration."""
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from andon.context.settings import SETTINGS_PATH, Settings
+from andon.guardrails.trust import Claim, accepted_value
+from andon.records.base import Record
+from andon.records.errors import UserError
+
+
+class Acceptance(Record):
+    """One value that a person accepted for one repository."""
+
+    repository: str
+    """The real path of its work tree; a byte that is not UTF-8 is `\\xNN`, a backslash is doubled."""
+    key: str
+    """What the value is for."""
+    digest: str
+    """SHA-256 of the value."""
+    value: str
+    """The value, for people; the digest decides."""
+
+
+class Acceptances(Record):
+    """`trust.json`."""
+
+    schema_version: Literal[1] = 1
+    """Version of this document."""
+    accepted: list[Acceptance] = Field(default_factory=list)
+    """In the order they were accepted."""
+
+
+def claims_of(settings: Settings) -> tuple[Claim, ...]:
+    """Return what `settings` says that needs a person's acceptance before it counts."""
+    if not settings.provider.base_url:
+        return ()
+    return (
+        Claim(
+            file=SETTINGS_PATH,
+            key="provider.base_url",
+            value=settings.provider.base_url,
+            meaning="your OPENAI_API_KEY, the task and whatever agents read in this repository are sent to this server",
+            otherwise="set OPENAI_BASE_URL",
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class TrustFile:
+    """The acceptances at `path`. A file that others can write, or that is damaged, is refused and never rewritten."""
+
+    path: Path
+
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> "TrustFile":
+        """Return the file of the person whose environment this is.
+
+        Raises:
+            UserError: there is no home directory.
+        """
+        config = environment.get("XDG_CONFIG_HOME", "")
+        home = environment.get("HOME", "")
+        if os.path.isabs(config):
+            return cls(Path(config) / "andon" / "trust.json")
+        if os.path.isabs(home):
+            return cls(Path(home) / ".config" / "andon" / "trust.json")
+        raise UserError("andon keeps what you accepted in your configuration folder: set HOME or XDG_CONFIG_HOME")
+
+    def accepted_value(self, claim: Claim, root: Path) -> str:
+        """Return the value of `claim` if it was accepted for the repository at `root`.
+
+        Raises:
+            UserError: it was not, or the file cannot be believed.
+        """
+        return accepted_value(claim, self.accepted(root))
+
+    def accepted(self, root: Path) -> frozenset[tuple[str, str]]:
+        """Return key and digest of everything that was accepted for the repository at `root`.
+
+        Raises:
+            UserError: the file cannot be believed.
+        """
+        self._outside(root)
+        name = _name(root)
+        return frozenset((one.key, one.digest) for one in self.entries() if one.repository == name)
+
+    def entries(self) -> tuple[Acceptance, ...]:
+        """Return everything that was accepted, for whatever repository."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return ()
+        except OSError as error:
+            raise self._cannot("read", error) from error
+        with open(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            mine = stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+            if not mine:
+                raise UserError(f"{self.path} can be written by others: make it a plain file of yours with mode 600")
+            content = file.read()
+        try:
+            return tuple(Acceptances.model_validate_json(content, strict=True).accepted)
+        except ValidationError as error:
+            raise UserError(f"{self.path} is damaged: remove it, and accept again with `andon trust`") from error
+
+    def accept(self, root: Path, claim: Claim) -> None:
+        """Note that a person accepted `claim` for the repository at `root`; an older value of its key is forgotten."""
+        self._outside(root)
+        new = Acceptance(repository=_name(root), key=claim.key, digest=claim.digest, value=claim.value)
+        self._write(lambda one: (one.repository, one.key) != (new.repository, new.key), new)
+
+    def revoke(self, root: Path) -> tuple[Acceptance, ...]:
+        """Forget everything accepted for the repository at `root`, and return it."""
+        name = _name(root)
+        gone = tuple(one for one in self.entries() if one.repository == name)
+        if gone:
+            self._write(lambda one: one.repository != name)
+        return gone
+
+    def _write(self, keep: Callable[[Acceptance], bool], *new: Acceptance) -> None:
+        entries = [*filter(keep, self.entries()), *new]
+        text = json.dumps(Acceptances(accepted=entries).model_dump(mode="json"), indent=2) + "\n"
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(prefix=".trust-", dir=self.path.parent)  # mode 600
+            try:
+                with open(descriptor, "w", encoding="utf-8") as file:
+                    file.write(text)
+                    file.flush()
+                    os.fsync(descriptor)
+                os.replace(name, self.path)
+            except OSError:
+                os.unlink(name)
+                raise
+        except OSError as error:
+            raise self._cannot("write", error) from error
+
+    def _outside(self, root: Path) -> None:
+        if self.path.resolve().is_relative_to(root.resolve()):
+            raise UserError(f"{self.path} lies inside the repository, which could write it: set XDG_CONFIG_HOME")
+
+    def _cannot(self, what: str, error: OSError) -> UserError:
+        return UserError(f"cannot {what} {self.path}: {error.strerror}; mend that and try again")
+
+
+def _name(root: Path) -> str:
+    text = os.fsencode(root.resolve()).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
+    return "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in text)
