@@ -100,7 +100,8 @@ def run_lane(root: Path) -> Ran:
         MeasurementFailed: it did not deliver.
     """
     _make_repository(root)
-    command = [sys.executable, "-m", "andon", "run", "--headless", "--json", "--model", "scripted", "-C", str(root)]
+    options = ["--headless", "--json", "--no-stream", "--model", "scripted"]
+    command = [sys.executable, "-m", "andon", "run", *options, "-C", str(root)]
     ran = _run(command, root.parent, LANE_ANSWERS)
     audit = root / "factory" / "runs" / _TASK / "audit.jsonl"
     events = tuple(RunEvent.model_validate_json(line) for line in audit.read_text("utf-8").splitlines())

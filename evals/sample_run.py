@@ -1,7 +1,8 @@
 """The whole factory on the bundled sample: replayed from its cassette, or recorded into it."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -42,8 +43,10 @@ async def replay(
         as_file(files("andon.evals") / "cassettes" / f"{SAMPLE}.yaml") as path,
         open_cassette(path, mode="replay") as cassette,
     ):
-        answerer = _answerer(cassette.transport, "http://replayed.invalid/v1", "replayed", cassette.label)
-        result = await run_sample(target, answerer, run_id=run_id, toolchain=toolchain, tier=tier, listeners=listeners)
+        async with _answerer(cassette.transport, "http://replayed.invalid/v1", "replayed", cassette.label) as answerer:
+            result = await run_sample(
+                target, answerer, run_id=run_id, toolchain=toolchain, tier=tier, listeners=listeners
+            )
         if cassette.misses:
             raise RunError(StopCode.CASSETTE_MISS, cassette.misses[0])
         if cassette.unplayed():
@@ -80,14 +83,17 @@ async def record(
     """Run the sample against a live endpoint and write the cassette at `cassette_path` when the run delivered."""
     about = {"answered_by": answered_by, "model": MODEL, "recorded_at": time.strftime("%Y-%m-%d", time.gmtime())}
     with open_cassette(cassette_path, mode="record", inner=httpx2.AsyncHTTPTransport(), about=about) as cassette:
-        answerer = _answerer(cassette.transport, base_url, "recording", cassette.label)
-        result = await run_sample(target, answerer, run_id="recording", toolchain=None, listeners=listeners)
+        async with _answerer(cassette.transport, base_url, "recording", cassette.label) as answerer:
+            result = await run_sample(target, answerer, run_id="recording", toolchain=None, listeners=listeners)
         if result.exit_code != 0:
             raise RunError(result.stop_code, f"nothing was recorded, the run did not deliver: {result.message}")
     return result
 
 
-def _answerer(transport: httpx2.AsyncBaseTransport, base_url: str, key: str, label: str) -> Answerer:
-    client = httpx2.AsyncClient(transport=transport, timeout=3600)
-    model = openai_model(MODEL, base_url=base_url, api_key=key, http_client=client)
-    return Answerer(models=dict.fromkeys(ROLES, model), label=label)
+@asynccontextmanager
+async def _answerer(
+    transport: httpx2.AsyncBaseTransport, base_url: str, key: str, label: str
+) -> AsyncIterator[Answerer]:
+    async with httpx2.AsyncClient(transport=transport, timeout=3600) as client:
+        model = openai_model(MODEL, base_url=base_url, api_key=key, http_client=client)
+        yield Answerer(models=dict.fromkeys(ROLES, model), label=label)
