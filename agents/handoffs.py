@@ -16,6 +16,10 @@ class Repairable(Exception):
     """The sender can mend this: the message says what is wrong and what to do, and reaches the model as it is."""
 
 
+class Declined(Repairable):
+    """A person said no. It goes back to the sender like any refusal, but says nothing against the model."""
+
+
 @dataclass(frozen=True)
 class Accepted:
     """What `receive` returned for a payload that fits."""
@@ -39,6 +43,8 @@ async def deliver(
     """
     try:
         return Accepted(await receive(read_payload(payload, raw)))
+    except Declined as error:
+        return Refused(str(error))
     except (BadPayload, Repairable) as error:
         refused(str(error))
         return Refused(str(error))

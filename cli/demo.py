@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from andon.cli.endings import open_streams
-from andon.cli.progress import Progress
+from andon.cli.progress import watching
 from andon.cli.run import finish, new_run_id, run_to_end
 from andon.evals.sample_run import replay
 from andon.records.errors import RunError, UserError
@@ -21,10 +21,12 @@ def demo(args: argparse.Namespace) -> int:
     """
     open_streams()
     target = _target(args.into)
-    progress = Progress(sys.stderr)
     print(f"andon demo: the sample repository is {target}", file=sys.stderr)
     try:
-        result = run_to_end(lambda: replay(target, run_id=new_run_id(), tier=args.sandbox, listeners=[progress.show]))
+        with watching(sys.stderr, target, plain=args.plain) as view:
+            result = run_to_end(
+                lambda: replay(target, run_id=new_run_id(), tier=args.sandbox, listeners=[view.show]), tell=view.tell
+            )
     except RunError as error:
         print(f"andon demo: {error}\n{MEANINGS[error.code].remedy}", file=sys.stderr)
         return MEANINGS[error.code].exit_code

@@ -94,7 +94,8 @@ def _protected(protected: Sequence[ProtectedRule]) -> list[str]:
 def _commands(setup: ProjectSetup) -> list[str]:
     lines = [f"- {command.kind}: {one_line(name_of(command))}" for command in (*setup.tests, *setup.static)]
     missing = [f"Missing in the sandbox: {', '.join(setup.missing)}."] if setup.missing else []
-    return ["Checks the line runs:", *lines, *missing] if lines else ["Checks the line runs: none was found."]
+    checks = ["Checks the line runs:", *lines, *missing] if lines else ["Checks the line runs: none was found."]
+    return [*checks, *listed("About this repository:", setup.notes)]
 
 
 def task_part(task: Task, criteria: Sequence[str], note: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 from pydantic import Field, ValidationError
 
 from andon.evals.request_parts import Part, RequestParts, make_part

@@ -12,7 +12,6 @@ from andon.records.base import Record
 from andon.records.errors import RunError, UserError
 from andon.records.result import RunResult
 
-
 CASSETTES: Traversable = files("andon.evals") / "cassettes"
 """Where the shipped cassettes lie."""
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from andon.agents.handoffs import Repairable
+from andon.agents.handoffs import Declined, Repairable
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
 from andon.guardrails.judge import Policy, judge_change
 from andon.line.checks import OpenSandbox, check_change
@@ -77,7 +77,7 @@ class Lane:
         gate = Gate(f"plan-{self._plans}", "Go on with this plan?", StopCode.NO_EVIDENCE, document, document)
         answer = await self.engine.wait(gate)
         if answer.kind == "no":
-            raise Repairable(f"a person refused this plan: {answer.text or 'no reason was given'}")
+            raise Declined(f"a person refused this plan: {answer.text or 'no reason was given'}")
         return PlanPayload.model_validate_json(answer.text) if answer.kind == "edit" else payload
 
     async def change_ready(self, report: ChangeReport) -> str:

@@ -55,11 +55,11 @@ class Comparison(Record):
     new_failing_at_base: list[str] = Field(default_factory=list)
     """New tests that pass at the head and fail when put on the base: they show the change."""
     gone: list[str] = Field(default_factory=list)
-    """Passed at the base and no longer there."""
+    """At the base, passed or red, and no longer there or skipped."""
     edited: list[str] = Field(default_factory=list)
     """Pass at the head only because the test was edited: the base's version of them fails on the head's code."""
     flaky: list[str] = Field(default_factory=list)
-    """Differ on a second run at the same tree."""
+    """Differ on a second run at the same tree, of base or head."""
     reason: str = ""
     """The row in words, for people and for the reviewer."""
 

@@ -1,7 +1,6 @@
 """What is put into a container after its start: the workspace, and what commands may only read."""
 
 import asyncio
-import contextlib
 import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -81,7 +80,7 @@ async def packed(place: Place) -> AsyncIterator[bytes]:
         while chunk := await process.stdout.read(_CHUNK):
             yield chunk
     finally:
-        with contextlib.suppress(ProcessLookupError):
+        if not process.stdout.at_eof():
             process.kill()
         await process.wait()
 

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from andon.records.errors import RunError, UserError
 from andon.records.stops import StopCode
-from andon.sandbox.bubblewrap import BubblewrapSandbox
+from andon.sandbox.bubblewrap import BubblewrapSandbox, find_bwrap
 from andon.sandbox.host_git import run_git
 from andon.sandbox.lay_out import lay_out
 from andon.sandbox.private_folders import make_private_folder, remove_left_folders
@@ -51,8 +51,9 @@ async def start_sandbox(
 ) -> Sandbox:
     """Return a fresh sandbox whose workspace holds `tree` and a repository at `commit`; the caller closes it.
 
-    `read_only` names paths of the workspace that commands cannot write to where `tree` has them. `tier` None
-    is what $ANDON_SANDBOX says. `run_id` is what a container is labelled with. What sandboxes of killed processes left behind is removed first.
+    `read_only` names paths of the workspace that commands cannot write to where `tree` has them. `tier` None is what
+    $ANDON_SANDBOX says. `run_id` is what a container is labelled with. What sandboxes of killed processes left behind
+    is removed first.
 
     Raises:
         RunError: with `no-sandbox` and the remedy if this machine cannot make one, `policy-refused` for a tree that
@@ -60,6 +61,8 @@ async def start_sandbox(
         UserError: an object is missing from the repository, or $ANDON_SANDBOX names no tier.
     """
     chosen = tier or tier_of(None)
+    if chosen == "bubblewrap":
+        find_bwrap()
     await asyncio.to_thread(remove_left_folders)
     home = make_private_folder()
     try:

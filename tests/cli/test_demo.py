@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from lane_kit import git
+from sandbox_kit import need_docker
 
 ROOT = Path(__file__).parents[2]
 TOOLCHAINS = [ROOT / ".toolchain", ROOT / ".toolchain-pytest8"]
@@ -26,13 +27,23 @@ def demo(into: Path, toolchain: Path, *words: str) -> subprocess.CompletedProces
     )
 
 
-@pytest.mark.parametrize("toolchain", TOOLCHAINS, ids=["pytest9", "pytest8"])
-def test_the_demo_delivers_a_branch_after_a_rejected_review(tmp_path: Path, toolchain: Path) -> None:
+@pytest.mark.parametrize(
+    ("tier", "toolchain"),
+    [
+        pytest.param(tier, toolchain, id=f"{tier}-{name}")
+        for tier in ("bubblewrap", "docker")
+        for toolchain, name in zip(TOOLCHAINS, ("pytest9", "pytest8"), strict=True)
+    ],
+)
+def test_the_demo_delivers_a_branch_after_a_rejected_review(tmp_path: Path, tier: str, toolchain: Path) -> None:
+    if tier == "docker":
+        need_docker()
     into = tmp_path / "watchlist"
-    done = demo(into, toolchain, "--json")
+    done = demo(into, toolchain, "--json", "--sandbox", tier)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["stop_code"], result["review_rounds"], result["checks"]["outcome"]) == ("delivered", 2, "green")
+    assert result["sandbox"] == tier
     assert git(into, "rev-parse", result["branch"]) == result["head_commit"]
     assert "reviewer → executor" in done.stderr
 

@@ -31,7 +31,7 @@ def refusal(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_a_folder_that_is_no_repository(tmp_path: Path) -> None:
-    assert "is not a git repository" in refusal(andon(tmp_path, "run", "do a thing"))
+    assert "is not in a git repository" in refusal(andon(tmp_path, "run", "do a thing"))
 
 
 def test_a_bare_repository(tmp_path: Path) -> None:

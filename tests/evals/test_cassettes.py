@@ -16,7 +16,7 @@ import anthropic
 import httpx2
 import openai
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from andon.evals.cassettes import CassetteMiss, CassetteTransport, load_about, open_cassette
 from andon.records.errors import UserError

@@ -1,13 +1,14 @@
 """Real repositories, stores and sandboxes."""
 
+import itertools
 import os
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sandbox_kit import need_docker
 
-from andon.records.errors import RunError
 from andon.sandbox.engine import connect
 from andon.sandbox.owner import Owner
 from andon.sandbox.protocol import Sandbox
@@ -96,12 +97,8 @@ def tier(request: pytest.FixtureRequest) -> Tier:
 @pytest.fixture(scope="session")
 def docker_tier() -> Iterator[None]:
     """Skips where nobody could have installed an engine; afterwards no container of these tests may be left."""
-    try:
-        api = connect()
-    except RunError as error:
-        if os.geteuid() == 0:
-            raise
-        pytest.skip(f"the Docker tier is not tested: {error}. As root, scripts/docker_engine sets it up.")
+    need_docker()
+    api = connect()
     yield
     mine = Owner.this_process().text()
     left = [c for c in api.containers(all=True, filters={"label": ["andon=1"]}) if c["Labels"]["andon.owner"] == mine]
@@ -130,3 +127,12 @@ async def open_sandbox(store: TreeStore, repository: Repository, base: str, tier
 @pytest.fixture
 async def sandbox(open_sandbox: Open) -> Sandbox:
     return await open_sandbox()
+
+
+_naps = itertools.count(1)
+
+
+@pytest.fixture
+def nap() -> str:
+    """Seconds no other test sleeps, so that its processes can be told from all others."""
+    return f"9{os.getpid():07d}{next(_naps):03d}"

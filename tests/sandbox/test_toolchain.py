@@ -2,6 +2,7 @@ import os
 import sys
 import venv
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,10 +102,10 @@ def test_without_a_word_the_nearest_place_is_used(
     monkeypatch.delenv("ANDON_TOOLCHAIN", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setattr("andon.sandbox.toolchain.__file__", str(tmp_path / "checkout" / "sandbox" / "toolchain.py"))
-    assert find_toolchain(None) == Toolchain.system()
+    assert find_toolchain(None) == replace(Toolchain.system(), by_default=True)
     (tmp_path / "data" / "andon").mkdir(parents=True)
     (tmp_path / "data" / "andon" / "toolchain").symlink_to(environment)
-    assert find_toolchain(None) == Toolchain.of_venv(environment)
+    assert find_toolchain(None) == replace(Toolchain.of_venv(environment), by_default=True)
     (tmp_path / "checkout" / ".toolchain").mkdir(parents=True)
     with pytest.raises(UserError, match=r"\.toolchain"):
         find_toolchain(None)
