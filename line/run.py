@@ -182,8 +182,8 @@ async def _setup(job: Job, sandbox: Sandbox) -> ProjectSetup:
     if missing:
         raise RunError(
             StopCode.NO_TOOLCHAIN,
-            f"the sandbox has no {', '.join(missing)}, which this project's checks need: install it below /usr (or in the "
-            "image), set ANDON_TOOLCHAIN to a virtual environment that has it, or name other [checks] in "
+            f"the sandbox has no {', '.join(missing)}, which this project's checks need: install it below /usr, "
+            "or in the image, set ANDON_TOOLCHAIN to a virtual environment that has it, or name other [checks] in "
             "factory/andon.toml",
         )
     return setup

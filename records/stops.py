@@ -73,7 +73,7 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.NO_TOOLCHAIN: Meaning(
         "stopped",
         50,
-        "A program the checks need is missing in the sandbox: install it, or name other [checks] in factory/andon.toml.",
+        "The sandbox lacks a program the checks need: install it, or name other [checks] in factory/andon.toml.",
     ),
     StopCode.MODEL_MISBEHAVED: Meaning("stopped", 60, "The model did not keep to its steps; try another model."),
     StopCode.PROVIDER_FAILED: Meaning("stopped", 60, "The model provider failed; try again later."),

@@ -53,15 +53,24 @@ def start(store: TreeStore, repository: Repository, base: str) -> Start:
     return started
 
 
-def killed_holder(repo: Path, store: TreeStore, tier: str, temporary: Path) -> None:
-    """A process of andon's that held a sandbox and was killed hard."""
+def held() -> set[str]:
+    """The containers killed_holder leaves."""
+    return {found["Id"] for found in connect().containers(all=True, filters={"label": ["andon.run=held"]})}
+
+
+def killed_holder(
+    repo: Path, store: TreeStore, tier: str, temporary: Path, look: Callable[[], set[str]] = set
+) -> set[str]:
+    """Kill a process of andon's that holds a sandbox; return what `look` saw before."""
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(repo), str(store.path), tier],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"TMPDIR": str(temporary)},
     )  # fmt: skip
     assert holder.stdout is not None and holder.stdout.readline() == b"ready\n"
+    seen = look()
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
+    return seen
 
 
 def test_folders_of_killed_processes_are_removed_and_nothing_else(
@@ -94,8 +103,8 @@ def test_containers_of_killed_processes_are_removed_and_nothing_else(
     repo: Path, store: TreeStore, tmp_path: Path, docker_tier: None
 ) -> None:
     api = connect()
-    killed_holder(repo, store, "docker", tmp_path)
-    left = {c["Id"] for c in api.containers(all=True, filters={"label": ["andon.run=held"]})}
+    # Looked at before the end: afterwards any start of a sandbox on this machine may remove it.
+    left = killed_holder(repo, store, "docker", tmp_path, held)
     other = api.create_container(os.environ.get("ANDON_IMAGE") or "andon-sandbox:local", "true", labels={"andon": "1"})
     try:
         assert len(left) == 1
