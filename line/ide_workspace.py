@@ -17,7 +17,7 @@ from andon.records.events import Events
 from andon.records.stops import StopCode
 from andon.sandbox.host_git import GitError
 from andon.sandbox.protocol import Sandbox
-from andon.sandbox.start import start_sandbox
+from andon.sandbox.start import start_sandbox, tier_of
 from andon.sandbox.tree_out import TakenTree, take_tree
 from andon.tools.failure import ToolFailed
 
@@ -30,6 +30,7 @@ class IdeWorkspace:
         self._ground = ground
         self._engine = engine
         self._events = events
+        self._tier: str = ground.job.tier
         self._takes = 0
         self._checks = 0
         self._base: list[CheckRecord] | None = None
@@ -99,6 +100,8 @@ class IdeWorkspace:
 
     async def _start(self) -> Sandbox:
         sandbox = await self._fresh(self._ground.base_tree)
+        # Every further sandbox of the session is of the first one's tier.
+        self._tier = sandbox.tier
         missing = []
         for program in self._ground.setup.programs:
             found = await sandbox.run(["sh", "-c", 'command -v -- "$1"', "sh", program])
@@ -115,7 +118,14 @@ class IdeWorkspace:
     async def _fresh(self, tree: str) -> Sandbox:
         job = self._ground.job
         starting = asyncio.ensure_future(
-            start_sandbox(self._ground.store, tree=tree, commit=job.base_commit, toolchain=job.toolchain)
+            start_sandbox(
+                self._ground.store,
+                tree=tree,
+                commit=job.base_commit,
+                toolchain=job.toolchain,
+                tier=tier_of(self._tier),
+                run_id=job.run_id,
+            )
         )
         try:
             return await asyncio.shield(starting)

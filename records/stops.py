@@ -68,7 +68,9 @@ MEANINGS: dict[StopCode, Meaning] = {
     ),
     StopCode.POLICY_REFUSED: Meaning("stopped", 30, "The change touches what policy closes: read audit.jsonl."),
     StopCode.BUDGET_SPENT: Meaning("stopped", 40, "Raise the limit that the message names, or narrow the task."),
-    StopCode.NO_SANDBOX: Meaning("stopped", 50, "Install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap)."),
+    StopCode.NO_SANDBOX: Meaning(
+        "stopped", 50, "Install bubblewrap (apt-get install bubblewrap), or start Docker (see scripts/docker_engine)."
+    ),
     StopCode.SANDBOX_LOST: Meaning("stopped", 50, "The sandbox died; the last tree is kept. Run the task again."),
     StopCode.NO_TOOLCHAIN: Meaning(
         "stopped",

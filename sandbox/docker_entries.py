@@ -3,9 +3,11 @@
 import io
 import os
 import tarfile
+from typing import BinaryIO, cast
 
+from andon.sandbox.objects import blob_id_of
 from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR, WORKSPACE, Entry
-from andon.sandbox.walk import FILE_CAP, TOTAL_CAP, file_too_large, workspace_too_large
+from andon.sandbox.walk import FILE_CAP, TOTAL_CAP, workspace_too_large
 
 # Modes are the command's to choose; what it locked is still part of the workspace. tar leaves out sockets.
 _SCRIPT = f"""
@@ -43,7 +45,7 @@ class EntryStream:
         """Return every entry, sorted by path.
 
         Raises:
-            RunError: with `policy-refused` if a file or all of them together are larger than the caps.
+            RunError: with `policy-refused` if all files up to `file_cap` are larger than `total_cap` together.
             ValueError: the bytes are not what COMMAND writes.
         """
         names, archive = self._split()
@@ -80,13 +82,14 @@ def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, file_cap: int) -> Entr
         return Entry(path, LINK, os.fsencode(member.linkname))
     if not member.isreg():
         return Entry(path, "other", b"")
-    if member.size > file_cap:
-        raise file_too_large(path, file_cap)
+    mode = EXECUTABLE if member.mode & 0o100 else REGULAR
     file = tar.extractfile(member)
+    if file is not None and member.size > file_cap:
+        return Entry(path, mode, b"", blob_id_of(cast("BinaryIO", file), member.size))
     content = file.read() if file else b""
     if len(content) != member.size:
         raise ValueError(f"the archive of the workspace ends within {member.name!r}")
-    return Entry(path, EXECUTABLE if member.mode & 0o100 else REGULAR, content)
+    return Entry(path, mode, content)
 
 
 def _path(name: str) -> bytes:

@@ -36,7 +36,9 @@ class Entry:
     mode: str
     """REGULAR, EXECUTABLE, LINK, or `other` (directories are not entries; FIFOs, sockets and devices are `other`)."""
     content: bytes
-    """File content, or the link's target; empty for `other`."""
+    """File content, or the link's target; empty for `other` and for a file over FILE_CAP."""
+    oversized: str = ""
+    """Git's blob id of a file over FILE_CAP: it can be told from the base's, but is too large to be taken."""
 
 
 class Sandbox(Protocol):

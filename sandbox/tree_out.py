@@ -10,6 +10,7 @@ from andon.sandbox.names import link_problem, path_problem, shown
 from andon.sandbox.objects import blob_id
 from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR, SUBMODULE, Entry
 from andon.sandbox.store import Change, TreeFile, TreeStore
+from andon.sandbox.walk import FILE_CAP
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ def take_tree(entries: Sequence[Entry], store: TreeStore, base_tree: str) -> Tak
     """
     base = {file.path: file for file in store.files(base_tree)}
     differing = [entry for entry in entries if not _same(entry, base.get(entry.path))]
-    ignored = _ignored(store, base.values(), [e.path for e in differing if e.path not in base and not _problem(e)])
+    new = [entry.path for entry in differing if entry.path not in base and not path_problem(entry.path)]
+    ignored = _ignored(store, base.values(), new)
     judge = _Judge(base, entries)
     changes: list[Change] = []
     for entry in differing:
@@ -86,7 +88,7 @@ class _Judge:
 
 
 def _same(entry: Entry, file: TreeFile | None) -> bool:
-    return file is not None and file.mode == entry.mode and file.blob == blob_id(entry.content)
+    return file is not None and file.mode == entry.mode and file.blob == (entry.oversized or blob_id(entry.content))
 
 
 def _problem(entry: Entry) -> str | None:
@@ -94,6 +96,8 @@ def _problem(entry: Entry) -> str | None:
         return problem
     if entry.mode == LINK:
         return link_problem(entry.path, entry.content)
+    if entry.oversized:
+        return f"is larger than {FILE_CAP // 1_000_000} MB, more than a change may carry"
     if entry.mode not in (REGULAR, EXECUTABLE):
         return "is no file, folder or link"
     return None

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
-from andon.sandbox.names import shown
+from andon.sandbox.objects import blob_id_of
 from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR, Entry
 
 FILE_CAP = 50_000_000
-"""Bytes of one file."""
+"""Bytes of one file that a change may carry; of larger ones only the id is known."""
 
 TOTAL_CAP = 1_000_000_000
 """Bytes of all files together."""
@@ -24,7 +24,7 @@ def walk(work: Path, *, file_cap: int = FILE_CAP, total_cap: int = TOTAL_CAP) ->
     """Return every entry below `work` but its top-level `.git`, sorted by path. No link is followed.
 
     Raises:
-        RunError: with `policy-refused` if a file or all of them together are larger than the caps.
+        RunError: with `policy-refused` if all files up to `file_cap` are larger than `total_cap` together.
     """
     entries: list[Entry] = []
     total = 0
@@ -48,14 +48,6 @@ def workspace_too_large(cap: int) -> RunError:
     )
 
 
-def file_too_large(path: bytes, cap: int) -> RunError:
-    """Return what is raised for a file of more than `cap` bytes."""
-    return RunError(
-        StopCode.POLICY_REFUSED,
-        f"{shown(path)!r} is larger than {cap} bytes, more than a change may carry: remove it",
-    )
-
-
 def _below(folder: int, prefix: bytes, file_cap: int) -> Iterator[Entry]:
     for text in os.listdir(folder):
         name = os.fsencode(text)
@@ -71,20 +63,19 @@ def _below(folder: int, prefix: bytes, file_cap: int) -> Iterator[Entry]:
                 os.close(below)
         elif stat.S_ISREG(facts.st_mode):
             mode = EXECUTABLE if facts.st_mode & stat.S_IXUSR else REGULAR
-            yield Entry(path, mode, _content(folder, name, path, file_cap))
+            yield _file(folder, name, path, mode, file_cap)
         elif stat.S_ISLNK(facts.st_mode):
             yield Entry(path, LINK, os.readlink(name, dir_fd=folder))
         else:
             yield Entry(path, "other", b"")
 
 
-def _content(folder: int, name: bytes, path: bytes, file_cap: int) -> bytes:
-    fd = _open(folder, name, _FILE)
-    with open(fd, "rb") as file:
-        content = file.read(file_cap + 1)
-    if len(content) > file_cap:
-        raise file_too_large(path, file_cap)
-    return content
+def _file(folder: int, name: bytes, path: bytes, mode: str, file_cap: int) -> Entry:
+    with open(_open(folder, name, _FILE), "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > file_cap:
+            return Entry(path, mode, b"", blob_id_of(file, size))
+        return Entry(path, mode, file.read(file_cap))
 
 
 def _open(folder: int, name: bytes, flags: int) -> int:

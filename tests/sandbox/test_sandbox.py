@@ -11,7 +11,7 @@ import pytest
 from sandbox_kit import alive, appears, sh
 
 from andon.records.errors import RunError
-from andon.records.stops import StopCode
+from andon.sandbox.objects import blob_id
 from andon.sandbox.protocol import Entry, Finished, Sandbox
 from andon.sandbox.start import Tier
 from andon.sandbox.store import Change, TreeStore
@@ -371,13 +371,10 @@ async def test_entries_show_what_lies_there_without_following_or_opening(sandbox
     assert not any(entry.path.startswith(b".git/") for entry in after)
 
 
-async def test_a_file_too_large_to_carry_is_refused_by_name(sandbox: Sandbox) -> None:
+async def test_of_a_file_too_large_to_carry_only_the_id_is_known(sandbox: Sandbox) -> None:
     assert (await sandbox.run(["truncate", "-s", "50000001", "huge"])).exit_code == 0
-    with pytest.raises(RunError, match="'huge' is larger than 50000000 bytes") as caught:
-        await sandbox.entries()
-    assert caught.value.code is StopCode.POLICY_REFUSED
-    assert (await sandbox.run(["rm", "huge"])).exit_code == 0
-    assert b"huge" not in {entry.path for entry in await sandbox.entries()}
+    [huge] = [entry for entry in await sandbox.entries() if entry.path == b"huge"]
+    assert huge == Entry(b"huge", "100644", b"", blob_id(bytes(50_000_001)))
 
 
 async def test_a_link_made_inside_never_leads_a_write_to_the_host(sandbox: Sandbox, tmp_path: Path) -> None:

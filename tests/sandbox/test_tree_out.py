@@ -270,3 +270,32 @@ async def test_a_tree_with_a_submodule_is_laid_out_with_an_empty_folder(repo: Pa
     assert list((tmp_path / "into" / "deps").iterdir()) == [tmp_path / "into" / "deps" / "lib"]
     assert list((tmp_path / "into" / "deps" / "lib").iterdir()) == []
     assert (tmp_path / "into" / "src" / "crlf.txt").read_bytes() == b"one\r\ntwo\r\n"
+
+
+async def test_a_large_file_of_the_base_stays_and_a_changed_one_is_refused(
+    open_sandbox: Open, store: TreeStore, base: str
+) -> None:
+    large = store.build(base, [Change(b"data.bin", REGULAR, bytes(50_000_001)), Change(b"b.bin", REGULAR, b"small")])
+    sandbox = await open_sandbox(tree=large)
+    assert take_tree(await sandbox.entries(), store, large) == TakenTree(large, [], [], [])
+    await work(sandbox, "printf x >> data.bin; truncate -s 50000001 b.bin")
+    assert take_tree(await sandbox.entries(), store, large) == TakenTree(
+        tree=large,
+        changed=[],
+        ignored=[],
+        refused=[
+            "'b.bin' is larger than 50 MB, more than a change may carry: it was left as it is at the base",
+            "'data.bin' is larger than 50 MB, more than a change may carry: it was left as it is at the base",
+        ],
+    )
+
+
+async def test_what_the_base_ignores_is_listed_whatever_it_is(open_sandbox: Open, store: TreeStore, base: str) -> None:
+    tree = store.build(base, [Change(b".gitignore", REGULAR, b"/.venv/\n")])
+    sandbox = await open_sandbox(tree=tree)
+    await work(
+        sandbox, "mkdir .venv; ln -s /usr/bin/python3 .venv/python; truncate -s 50000001 .venv/big; mkfifo .venv/f"
+    )
+    assert take_tree(await sandbox.entries(), store, tree) == TakenTree(
+        tree, [], [".venv/big", ".venv/f", ".venv/python"], []
+    )
