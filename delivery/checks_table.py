@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from andon.context.parts import summary_of
+from andon.context.parts import cases, summary_of
 from andon.delivery.escape import code, inline
 from andon.records.checks import CheckRecord, Comparison
 
@@ -52,8 +52,8 @@ def _tests(comparison: Comparison) -> list[str]:
         "Differ from run to run": comparison.flaky,
         "Gone": comparison.gone,
         "Pass only because the test was edited": comparison.edited,
-        "Fixed": comparison.fixed,
-        "New, and fail on the base": comparison.new_failing_at_base,
+        "Fixed": cases(comparison.fixed),
+        "New, and fail on the base": cases(comparison.new_failing_at_base),
     }
     lines: list[str] = []
     for heading, tests in groups.items():
