@@ -94,7 +94,13 @@ async def _start_docker(home: Path, toolchain: Toolchain, read_only: Sequence[st
     # The SDK takes half a second to load, which a machine without Docker need not wait for.
     from andon.sandbox.docker_sandbox import DockerSandbox
 
-    sandbox = await DockerSandbox.start(home, toolchain, read_only, run_id)
+    try:
+        sandbox = await DockerSandbox.start(home, toolchain, read_only, run_id)
+    except RunError as error:
+        # A loaded engine was seen to end the first exec of a new container unrun; nothing has happened in it yet.
+        if error.code is not StopCode.SANDBOX_LOST:
+            raise
+        sandbox = await DockerSandbox.start(home, toolchain, read_only, run_id)
     await asyncio.to_thread(remove_tree, home)
     return sandbox
 

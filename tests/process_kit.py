@@ -78,6 +78,8 @@ class WaitingGit:
     def __post_init__(self) -> None:
         self.folder.mkdir()
         os.mkfifo(self.folder / "go")
+        # Open for both ends: what is written before the waiting git opens its end is kept for it.
+        self._go = os.open(self.folder / "go", os.O_RDWR)
         script = self.folder / "git"
         script.write_text(
             f'#!/bin/sh\ncase " $* " in *" {self.word} "*) [ -e \'{self.folder}/reached\' ] || '
@@ -90,8 +92,7 @@ class WaitingGit:
         return (self.folder / "reached").exists()
 
     def release(self) -> None:
-        with suppress(OSError), open(os.open(self.folder / "go", os.O_WRONLY | os.O_NONBLOCK), "w") as go:
-            go.write("\n")
+        os.write(self._go, b"\n")
 
 
 @dataclass(frozen=True)
