@@ -85,7 +85,7 @@ def run_floor(root: Path) -> Ran:
     Raises:
         MeasurementFailed: it did not do its work.
     """
-    _make_repository(root)
+    make_repository(root)
     script = str(Path(__file__).with_name("bench_floor.py"))
     ran = _run([sys.executable, "-I", script, str(root)], root.parent, FLOOR_ANSWERS)
     if _RIGHT not in (root / "calc.py").read_text("utf-8"):
@@ -99,7 +99,7 @@ def run_lane(root: Path) -> Ran:
     Raises:
         MeasurementFailed: it did not deliver.
     """
-    _make_repository(root)
+    make_repository(root)
     options = ["--headless", "--json", "--no-stream", "--model", "scripted"]
     command = [sys.executable, "-m", "andon", "run", *options, "-C", str(root)]
     ran = _run(command, root.parent, LANE_ANSWERS)
@@ -118,7 +118,7 @@ def _run(command: list[str], cwd: Path, answers: tuple[Answer, ...]) -> Ran:
     return Ran(timed.started, timed.ended, exchanges)
 
 
-def _make_repository(root: Path) -> None:
+def make_repository(root: Path) -> None:
     for name, text in _FILES.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text, "utf-8")
