@@ -24,7 +24,8 @@ class Found(NamedTuple):
 
 
 _PYTHON_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile")
-_TEST_FILE = re.compile(r"(tests?/(.+/)?)?(test_[^/]*|[^/]*_test)\.py")
+# Also tests inside the package (`networkx/algorithms/tests/test_core.py`), a very common layout.
+_TEST_FILE = re.compile(r"((.+/)?tests?/(.+/)?)?(test_[^/]*|[^/]*_test)\.py")
 _NODE_LOCKS: tuple[tuple[str, Runner], ...] = (
     ("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("package-lock.json", "npm"), ("npm-shrinkwrap.json", "npm"),
 )  # fmt: skip

@@ -8,11 +8,11 @@ from andon.records.checks import CheckRecord, Comparison
 
 _HEADINGS: dict[str, str] = {
     "green": "Green: everything passes.",
-    "red-as-before": "Red as before: what failed at the base still fails, and nothing new fails.",
+    "red-as-before": "Red as before: nothing new fails; what is red was red at the base.",
     "red-new": "Red: something that passed at the base fails now.",
     "changed-tests": "Tests of the base were changed or removed: a person decides.",
     "flaky": "Flaky: a test differs from run to run on the same tree. A person decides.",
-    "none": "No evidence: no test or no static check could run. A person decides.",
+    "none": "No evidence: the checks cannot show whether the change is good. A person decides.",
 }
 _SHOWN_TESTS = 50
 

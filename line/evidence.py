@@ -2,8 +2,9 @@
 
 Two kinds of names stand in a comparison: ids of tests, and `COMMAND (exit code)` where a command tells nothing finer
 (a linter, `make test`, a suite that crashed or was stopped at its time limit). By exit code alone nothing can be told
-apart inside: a command that was red at the base and passes at the head is *not shown* to be fixed, one that is red
-both times with the same exit code is red as before and never green, and one whose exit code changed is newly red.
+apart inside: a command that was red at the base and passes at the head is *not shown* to be fixed, and one whose exit
+code changed is newly red. One that is red both times is red as before if it is a linter; of tests it is no evidence,
+since a change that breaks more of them looks just the same.
 
 A flaky test shows nothing by one result, so it counts neither as passing nor as failing.
 - It differs at the head, or it was flaky at the base and fails, is skipped or is gone at the head: the row is `flaky`,
@@ -153,6 +154,12 @@ def _row(
         return "flaky", f"{_count(unsettled)} differ on a second run at the same tree: {_some(unsettled)}"
     if not tests_ran:
         return "flaky", "no test is left that does not differ from run to run"
+    unseen = [_exit_code_id(one) for one in head if one.kind == "test" and one.granularity == "exit-code"]
+    if blind := [name for name in seen.still_failing if name in unseen]:
+        return "none", (
+            f"{_some(blind)} failed at the base and still does, known by exit code alone: "
+            "nothing shows that nothing new fails inside it"
+        )
     if seen.still_failing:
         blunt = [name for name in seen.still_failing if name in commands]
         note = f"; by exit code alone, so a new failure inside would not show: {_some(blunt)}" if blunt else ""

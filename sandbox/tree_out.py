@@ -12,6 +12,11 @@ from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR, SUBMODULE, Entry
 from andon.sandbox.store import Change, TreeFile, TreeStore
 from andon.sandbox.walk import FILE_CAP
 
+_DROPPINGS = frozenset({
+    b"__pycache__", b".pytest_cache", b".ruff_cache", b".mypy_cache", b".coverage", b".hypothesis", b"node_modules",
+})  # fmt: skip
+"""What tools leave beside the work: new files of these names are never part of a change, ignored by the base or not."""
+
 
 @dataclass(frozen=True)
 class TakenTree:
@@ -36,7 +41,7 @@ def take_tree(entries: Sequence[Entry], store: TreeStore, base_tree: str) -> Tak
     base = {file.path: file for file in store.files(base_tree)}
     differing = [entry for entry in entries if not _same(entry, base.get(entry.path))]
     new = [entry.path for entry in differing if entry.path not in base and not path_problem(entry.path)]
-    ignored = _ignored(store, base.values(), new)
+    ignored = _ignored(store, base.values(), new) | {path for path in new if _DROPPINGS & set(path.split(b"/"))}
     judge = _Judge(base, entries)
     changes: list[Change] = []
     for entry in differing:

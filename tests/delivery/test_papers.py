@@ -112,7 +112,7 @@ def test_the_proposal_says_first_that_checks_are_red_as_before() -> None:
         == """\
 # Add a watchlist page
 
-**Red as before: what failed at the base still fails, and nothing new fails.**
+**Red as before: nothing new fails; what is red was red at the base.**
 
 One fails.
 
@@ -167,7 +167,7 @@ def test_the_pr_body_holds_what_a_person_needs_to_decide() -> None:
     assert (
         body
         == """\
-**Red as before: what failed at the base still fails, and nothing new fails.**
+**Red as before: nothing new fails; what is red was red at the base.**
 
 One fails.
 
@@ -292,7 +292,7 @@ def test_memory_keeps_facts_and_a_proposed_lesson_apart() -> None:
 
 - Task `task-001`: Add a watchlist page
 - Ended: checks-failed (task is failed-review)
-- Checks: Red as before: what failed at the base still fails, and nothing new fails.
+- Checks: Red as before: nothing new fails; what is red was red at the base.
 - Review rounds: 1 (pass)
 - Changed: `src/watchlist.py`, `logo.png`
 - Still failing: `tests/test_a.py::test_two`

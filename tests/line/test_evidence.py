@@ -137,13 +137,13 @@ def test_without_a_crossed_run_no_new_test_is_said_to_show_anything() -> None:
     assert compare([suite(a="passed"), lint()], [suite(a="passed", b="passed"), lint()]).new_failing_at_base == []
 
 
-def test_a_suite_that_hangs_as_at_the_base_is_red_as_before_by_exit_code_and_never_green() -> None:
+def test_a_suite_that_hangs_as_at_the_base_is_no_evidence() -> None:
     hangs = [suite("timed-out"), lint()]
     assert row(compare(hangs, hangs)) == {
-        "outcome": "red-as-before",
+        "outcome": "none",
         "still_failing": ["pytest (exit code)"],
-        "reason": "nothing new fails; 1 check result failed at the base and still do: pytest (exit code); "
-        "by exit code alone, so a new failure inside would not show: pytest (exit code)",
+        "reason": "pytest (exit code) failed at the base and still does, known by exit code alone: "
+        "nothing shows that nothing new fails inside it",
     }
 
 
@@ -226,3 +226,9 @@ def test_a_command_that_runs_no_more_needs_a_person() -> None:
 def test_of_two_commands_that_ran_one_test_the_worse_result_counts() -> None:
     twice = [suite("failed", a="failed"), suite(a="passed"), lint()]
     assert compare([suite(a="passed"), lint()], twice).newly_failing == ["a"]
+
+
+def test_a_test_command_red_at_both_and_known_by_exit_code_alone_shows_nothing() -> None:
+    red = [suite("failed"), lint()]
+    comparison = compare(red, red)
+    assert (comparison.outcome, comparison.still_failing) == ("none", ["pytest (exit code)"])

@@ -74,11 +74,11 @@ def test_what_breaks_beside_a_file_that_cannot_be_collected_is_red_new(tmp_path:
     )
 
 
-def test_a_base_that_hangs_ends_at_the_limit_and_stays_red_by_exit_code_alone(tmp_path: Path) -> None:
+def test_a_base_that_hangs_ends_at_the_limit_and_shows_nothing_by_its_exit_code(tmp_path: Path) -> None:
     ran = run_line(
         red(tmp_path, "import threading\n\n\ndef test_old():\n    threading.Event().wait()\n", **SHORT), *GOOD
     )
-    assert row(ran) == ("delivered", "red-as-before")
+    assert row(ran) == ("no-evidence", "none")
     assert outcomes(ran, "base") == outcomes(ran, "head") == ["timed-out", "passed"]
     assert ran.result.checks and "by exit code alone" in ran.result.checks.reason
     assert "timed-out" in ran.first_inputs()[0]
@@ -124,11 +124,11 @@ def test_tests_that_are_all_skipped_are_no_evidence(tmp_path: Path) -> None:
     assert row(run_line(root, *change(("calc.py", SUB)))) == ("no-evidence", "none")
 
 
-def test_a_suite_that_crashes_at_the_base_is_red_by_exit_code(tmp_path: Path) -> None:
+def test_a_suite_that_crashes_at_the_base_shows_nothing_by_its_exit_code(tmp_path: Path) -> None:
     root = red(tmp_path, "", **{"conftest.py": "raise SystemError('no')\n"})
     ran = run_line(root, *GOOD)
-    assert row(ran) == ("delivered", "red-as-before")
-    assert ran.result.checks and "by exit code alone" in ran.result.checks.reason
+    assert row(ran) == ("no-evidence", "none")
+    assert ran.result.checks and "known by exit code alone" in ran.result.checks.reason
 
 
 def test_a_linter_that_is_red_at_the_base_is_red_as_before(tmp_path: Path) -> None:

@@ -299,3 +299,15 @@ async def test_what_the_base_ignores_is_listed_whatever_it_is(open_sandbox: Open
     assert take_tree(await sandbox.entries(), store, tree) == TakenTree(
         tree, [], [".venv/big", ".venv/f", ".venv/python"], []
     )
+
+
+async def test_what_tools_leave_behind_is_listed_and_never_taken(
+    open_sandbox: Open, store: TreeStore, base: str
+) -> None:
+    sandbox = await open_sandbox()
+    await work(
+        sandbox, "mkdir -p .pytest_cache/v src/__pycache__; echo x > .pytest_cache/v/nodeids; echo x > .coverage"
+    )
+    assert take_tree(await sandbox.entries(), store, base) == TakenTree(
+        base, [], [".coverage", ".pytest_cache/v/nodeids"], []
+    )

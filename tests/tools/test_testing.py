@@ -224,13 +224,19 @@ E   ValueError: boom</failure></testcase></testsuite></testsuites>"""
         b"no xml",
         b"<testsuites><testcase",
         b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]><testsuites/>',
-        b'<testsuites><testcase classname="a"/></testsuites>',
-        b'<testsuites><testcase classname="a" name="x&#10;passed y"/></testsuites>',
         b'<?xml version="1.0" encoding="no-such"?><a/>',
     ],
 )
 def test_what_is_no_report_is_none(data: bytes) -> None:
     assert read_junit(data) is None
+
+
+def test_items_without_a_name_count_under_their_file_and_controls_are_shown() -> None:
+    report = read_junit(
+        b'<testsuites><testcase classname="a" file="a.py" name=""><failure/></testcase>'
+        b'<testcase classname="a" file="a.py" name=""/><testcase classname="a" name="x&#10;passed y"/></testsuites>'
+    )
+    assert report and report.tests == {"a.py": "failed", "a::x\\x0apassed y": "passed"}
 
 
 def test_go_events_are_read_by_package_and_test() -> None:
