@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from andon.agents.handoffs import Repairable
+from andon.agents.refusals import Repairable
 from andon.agents.step_model import StepModel
 from andon.agents.verdict import FINISH, HAND_BACK, ChangesReview, FinalReview, check_changes, check_final
 from andon.records.calls import Role

@@ -7,17 +7,10 @@ from typing import Any, TypeVar
 from agents import Agent, AgentBase, Handoff, HandoffInputData, RunContextWrapper, handoff
 
 from andon.agents.payloads import BadPayload, payload_schema, read_payload
+from andon.agents.refusals import Declined, Repairable
 from andon.records.base import Record
 
 P = TypeVar("P", bound=Record)
-
-
-class Repairable(Exception):
-    """The sender can mend this: the message says what is wrong and what to do, and reaches the model as it is."""
-
-
-class Declined(Repairable):
-    """A person said no. It goes back to the sender like any refusal, but says nothing against the model."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any
 
 import httpx2
 from agents import Model, ModelResponse, ModelSettings, OpenAIResponsesModel
@@ -13,35 +13,14 @@ from openai.types.responses import Response, ResponseCompletedEvent
 
 from andon.agents.answers import IncompleteAnswer
 from andon.agents.chat import ChatModel
+from andon.agents.model_names import wire_and_name
 from andon.agents.streaming import Streamed
-
-Wire = Literal["openai", "chat"]
 
 OPENAI_URL = "https://api.openai.com/v1"
 """Given explicitly, because the client would otherwise read its address from the environment."""
 
 # Reasoning that the provider does not store has to travel with us; models without reasoning refuse the wish (HTTP 400).
 _REASONS = re.compile(r"(gpt-[5-9]|o\d)(?!.*chat)")
-
-
-def wire_and_name(text: str) -> tuple[Wire, str]:
-    """Return the interface a model is asked through, and its name there.
-
-    Raises:
-        ValueError: an unknown prefix, no name, or a blank in it; says what may stand there.
-    """
-    prefix, slash, name = text.partition("/")
-    wire: Wire = "chat" if prefix == "chat" else "openai"
-    if not slash:
-        name = text
-    elif prefix not in ("openai", "chat"):
-        raise ValueError(
-            f"{text!r} begins with {prefix + '/'!r}, which andon does not know: write openai/NAME or just NAME "
-            "for OpenAI Responses, chat/NAME for a Chat Completions server"
-        )
-    if not name or not name.isprintable() or " " in name:
-        raise ValueError(f"{text!r} is no model name: write openai/NAME or just NAME, or chat/NAME, without blanks")
-    return wire, name
 
 
 def openai_model(

@@ -12,8 +12,9 @@ P = TypeVar("P", bound=Record)
 MAX_PROBLEMS = 10
 """More would bury the first ones; the next attempt shows the rest."""
 
-# Titles repeat the field name, and limits are refused by some providers in strict schemas; `read_payload` checks them.
-_DROPPED = frozenset({"title", "$defs", "minLength", "minItems", "minimum"})
+# Titles repeat the field name; limits and defaults are refused by some providers in strict schemas, and `read_payload`
+# knows them.
+_DROPPED = frozenset({"title", "$defs", "default", "minLength", "minItems", "minimum"})
 
 
 class BadPayload(Exception):

@@ -6,9 +6,10 @@ from typing import Any, Literal
 from agents import FunctionTool
 from agents.tool_context import ToolContext
 
-from andon.agents.handoffs import Accepted, Repairable, deliver
+from andon.agents.handoffs import Accepted, deliver
 from andon.agents.payloads import payload_schema
-from andon.records.review import Review
+from andon.agents.refusals import Repairable
+from andon.records.review import Finding, Review
 
 FINISH = "finish_review"
 HAND_BACK = "hand_back"
@@ -19,6 +20,8 @@ class ChangesReview(Review):
 
     verdict: Literal["changes"]
     """Sends the change back."""
+    findings: list[Finding]
+    """At least one `must-fix`."""
 
 
 class FinalReview(Review):
@@ -26,6 +29,8 @@ class FinalReview(Review):
 
     verdict: Literal["pass", "fail"]
     """`fail` only if repair is hopeless."""
+    findings: list[Finding]
+    """Empty, or notes, for a pass."""
 
 
 def check_changes(review: Review) -> None:

@@ -50,11 +50,15 @@ def open_streams() -> None:
 
 def print_document(document: "BaseModel") -> None:
     """Print `document` on stdout as UTF-8 in every locale; nothing happens where nobody reads it."""
-    text = document.model_dump_json(indent=2) + "\n"
+    print_json(document.model_dump_json(indent=2))
+
+
+def print_json(text: str) -> None:
+    """Print one JSON document as `print_document` does."""
     with suppress(OSError):
         sys.stdout.flush()
         # Bytes: an ASCII stdout would turn other letters into escapes that JSON does not know.
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "backslashreplace"))
     flush_streams()
 
 

@@ -39,7 +39,7 @@ def _list(console: Console, heading: str, texts: Sequence[str], *, numbered: boo
 def show_evidence(console: Console, papers: Path) -> None:
     """Print the tests of the base that were changed or are gone, then the diff, theirs first."""
     comparison = TestResult.model_validate_json((papers / "test-result.json").read_bytes()).comparison
-    files = split_diff((papers / "diff.patch").read_text(encoding="utf-8"))
+    files = split_diff((papers / "diff.patch").read_text(encoding="utf-8", errors="backslashreplace"))
     console.print()
     if comparison is None:
         say(console, ("The checks of the change did not run.", BAD))

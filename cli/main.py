@@ -3,7 +3,8 @@
 import argparse
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from importlib.metadata import version
 
 from andon.cli.endings import catch_signals, interrupt, print_document
@@ -44,6 +45,18 @@ ANDON_EXECUTOR_MODEL and ANDON_REVIEWER_MODEL, and these before [models] in fact
 Your working tree, index, branch and configuration are not touched; the run starts from the commit HEAD names.
 """
 
+_STATUS = """\
+Show what runs now, how the last run of each task ended, what waits for a person with the next step, and where the
+papers lie. Reads factory/tasks/queue.json, factory/runs/ and factory/.state/; writes nothing, and needs no key.
+
+  andon status                       everything in this repository
+  andon status task-001              one task
+  andon status 20261124-155004-5dc4f1  one run, also one that is no longer the latest of its task
+  andon status --json                one document: schema_version, repository, tasks, unreadable
+
+Exits with 0 whatever the tasks came to, with 2 where there is no such task, run or repository.
+"""
+
 _DEMO = """\
 Copy the bundled sample project into a temporary repository, take its task "Add a watchlist page" from the queue
 and run the whole lane on it: sandbox, checks, handoffs, a rejected review, the repair, the branch.
@@ -64,32 +77,25 @@ or an answer was left unplayed. No key, no network. A cassette proves the plumbi
 """
 
 
+_COMMANDS = {
+    "run": ("run", "run"),
+    "status": ("status", "status"),
+    "demo": ("demo", "demo"),
+    "eval": ("evals", "run_evals"),
+    "trust": ("trust", "trust"),
+    "mcp": ("mcp_server", "mcp"),
+}
+"""Module below andon.cli and function of each command."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of DESIGN §5."""
     parser = _parser()
     args = parser.parse_args(argv)
     catch_signals(interrupt)
     try:
-        if args.command == "run":
-            from andon.cli.run import run
-
-            return run(args)
-        if args.command == "demo":
-            from andon.cli.demo import demo
-
-            return demo(args)
-        if args.command == "eval":
-            from andon.cli.evals import run_evals
-
-            return run_evals(args)
-        if args.command == "trust":
-            from andon.cli.trust import trust
-
-            return trust(args)
-        if args.command == "mcp":
-            from andon.cli.mcp_server import mcp
-
-            return mcp(args)
+        if args.command is not None:
+            return _command(args.command)(args)
         if sys.stdin.isatty() and sys.stdout.isatty():
             from andon.cli.terminal import session
 
@@ -105,6 +111,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         gc.freeze()
     parser.print_help()
     return 0
+
+
+def _command(name: str) -> Callable[[argparse.Namespace], int]:
+    """Return what carries a command out; what it needs is loaded now, and nothing of the others."""
+    module, function = _COMMANDS[name]
+    command: Callable[[argparse.Namespace], int] = getattr(import_module(f"andon.cli.{module}"), function)
+    return command
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,6 +144,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--headless", action="store_true", help="never ask; what needs a person parks with exit 10")
     _add_json(run)
 
+    status = commands.add_parser(
+        "status", help="what runs, how runs ended, what waits", description=_STATUS, formatter_class=raw
+    )
+    status.add_argument("wanted", nargs="?", metavar="RUN|TASK", help="a run's or a task's id (default: everything)")
+    status.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
+    status.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+
     demo = commands.add_parser("demo", help="see the whole lane on a sample", description=_DEMO, formatter_class=raw)
     demo.add_argument("--into", metavar="DIR", help="put the sample repository there (default: a temporary folder)")
     _add_sandbox(demo)
@@ -156,6 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     mcp.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     mcp.add_argument("--title", default="", metavar="TEXT", help="title of what is submitted without one")
+    _add_sandbox(mcp)
     mcp.set_defaults(json=False)
     return parser
 

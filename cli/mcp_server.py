@@ -3,14 +3,15 @@
 import argparse
 import asyncio
 import secrets
-import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
+from andon.cli.endings import catch_signals
 from andon.line.ide_ground import Ground, ground
 from andon.mcp_servers.wire import Wire
 from andon.records.errors import UserError
@@ -33,7 +34,7 @@ def mcp(args: argparse.Namespace) -> int:
         raise UserError("stdin or stdout is closed: an MCP client has to start `andon mcp`") from error
     repository = Repository.open(Path(args.directory))
     with ThreadPoolExecutor(1) as pool:
-        reading = pool.submit(_ground, repository, args.title)
+        reading = pool.submit(_ground, repository, args.title, args.sandbox)
         # Loading the protocol takes most of a second; git reads the repository meanwhile.
         from andon.line.ide_session import IdeSession
 
@@ -43,17 +44,29 @@ def mcp(args: argparse.Namespace) -> int:
     return result.exit_code
 
 
-def _ground(repository: Repository, title: str) -> Ground:
+def _ground(repository: Repository, title: str, tier: str | None) -> Ground:
     started, unique = int(time.time()), secrets.token_hex(3)
     run_id = time.strftime("%Y%m%d-%H%M%S-", time.gmtime(started)) + unique
-    return ground(repository, title=title, session_id=f"ide-{unique}", run_id=run_id, started=started, toolchain=None)
+    return ground(
+        repository,
+        title=title,
+        session_id=f"ide-{unique}",
+        run_id=run_id,
+        started=started,
+        toolchain=None,
+        tier=tier,
+    )
 
 
 async def _session(base: Ground, wire: Wire, make: "type[IdeSession]") -> RunResult:
-    told_to_end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        # An event, since a second signal must not interrupt the ending.
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    told_to_end, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # An event, since a second signal must not interrupt the ending; a closed loop has nothing left to end.
+        with suppress(RuntimeError):
+            loop.call_soon_threadsafe(told_to_end.set)
+
+    catch_signals(end)
     session = make(base)
     _say(f"session {base.job.task.id} from commit {base.job.base_commit[:12]} of {base.job.repository.root}")
     serving, waiting = asyncio.ensure_future(_serve(session, wire)), asyncio.ensure_future(told_to_end.wait())

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 PHASES = {
     "sandbox": "starting the sandbox",
+    "setup": "installing dependencies, the only phase with a way out",
     "base-checks": "checking the base commit before anyone touches anything",
+    "base-again": "red at the base: running those tests a second time, to tell flaky ones apart",
     "agents": "planner, executor and reviewer at work",
 }
 """Phases of a run, as people are told of them."""
@@ -78,6 +80,8 @@ def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind
             return f"  checks: {data['outcome']}: {data['reason']}"
         case "phase" if data["name"] in PHASES:
             return f"  {PHASES[data['name']]} …"
+        case "setup.ended":
+            return f"    {setup_line(data)}"
         case "check.ended":
             return f"    {data['phase']:<4} {data['outcome']:<9} {data['name']}"
         case "agent.started":
@@ -94,6 +98,19 @@ def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind
             return f"    handoff refused: {_short(str(data.get('reason', '')))}"
         case _:
             return None
+
+
+def setup_line(data: Mapping[str, Any]) -> str:
+    """Return what a `setup.ended` says, for people."""
+    asked = sorted({one["host"] for one in data["hosts"] if one["outcome"] == "allowed"})
+    how = "as installed before" if data["cached"] else f"installed in {data['seconds']:.0f} s"
+    refused = sorted({one["host"] for one in data["hosts"] if one["outcome"] == "refused"})
+    parts = [
+        how,
+        *([f"asked {', '.join(asked)}"] if asked else []),
+        *([f"refused {', '.join(refused)}"] if refused else []),
+    ]
+    return f"dependencies of {', '.join(data['origins'])}: {'; '.join(parts)}"
 
 
 def _short(text: str) -> str:

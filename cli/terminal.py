@@ -1,7 +1,6 @@
 """`andon` alone at a terminal: ask what should be different, then run it."""
 
 import argparse
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from andon.guardrails.output import clean_text
 from andon.intake.queue import Queue, load_queue, next_pending
 from andon.line.base_files import CommitFiles
 from andon.line.job import queue_path
-from andon.line.live import live_answerer
+from andon.line.live import choose_models
 from andon.sandbox.host_git import run_git
 from andon.sandbox.repository import Repository
 
@@ -32,7 +31,9 @@ def session(args: argparse.Namespace, help_text: str) -> int:
         UserError: no run could begin here, said before anything is asked.
     """
     repository = Repository.open(Path(args.directory))
-    asyncio.run(_check_models(repository, args))
+    # What is missing for a model to answer is said now.
+    settings = load_settings(CommitFiles(repository, repository.head()))
+    choose_models(settings, model_flags(args), os.environ, root=repository.root)
     console = console_on(sys.stdout, plain=args.plain or wants_plain(sys.stdout))
     _say_where(console, repository)
     path = queue_path(repository)
@@ -48,12 +49,6 @@ def session(args: argparse.Namespace, help_text: str) -> int:
         print("\nandon: stopped, nothing was run")
         return _STOPPED
     return run(args)
-
-
-async def _check_models(repository: Repository, args: argparse.Namespace) -> None:
-    settings = load_settings(CommitFiles(repository, repository.head()))
-    async with live_answerer(settings, model_flags(args), os.environ, root=repository.root):
-        """Made and closed: what is missing for a model to answer is said now."""
 
 
 def _say_where(console: Console, repository: Repository) -> None:

@@ -29,6 +29,12 @@ process.exit(checked.every((run) => run.status === 0) ? 0 : 1);
 """
 """Parses every JavaScript file below the folder it runs in with `node --check`, which takes one file a call."""
 
+CHECK_PYTHON_SYNTAX = ("python", "-c", PYTHON_SYNTAX)
+"""The static check of a Python project that has no linter, or whose linter is not installed."""
+
+CHECK_NODE_SYNTAX = ("node", "-e", NODE_SYNTAX)
+"""The same for JavaScript."""
+
 _SCRIPTS = {PYTHON_SYNTAX: "python syntax", NODE_SYNTAX: "node syntax"}
 _BY_PROGRAM: dict[str, Runner] = {
     "pytest": "pytest", "py.test": "pytest", "npm": "npm", "pnpm": "pnpm", "yarn": "yarn", "make": "make",
@@ -61,8 +67,9 @@ def runner_of(argv: Sequence[str]) -> Runner:
 
 def programs_of(command: Command) -> set[str]:
     """Return the programs a command needs on the PATH of the sandbox."""
-    extra = {"pytest": "pytest", "npm": "node", "pnpm": "node", "yarn": "node"}.get(command.runner)
-    return {command.argv[0]} | ({extra} if extra else set())
+    program = command.argv[0]
+    extra = "pytest" if command.runner == "pytest" else "node" if program in ("npm", "pnpm", "yarn") else program
+    return {program, extra}
 
 
 def _is_python(program: str) -> bool:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from andon.context.base import BaseFiles
-from andon.context.commands import name_of, programs_of, runner_of
-from andon.context.ecosystems import DIRECT, INDIRECT, Found
+from andon.context.commands import CHECK_NODE_SYNTAX, CHECK_PYTHON_SYNTAX, name_of, programs_of, runner_of
+from andon.context.ecosystems import DIRECT, INDIRECT, PROJECT_DEPTH, Found, runner_of_script
 from andon.context.folder import Folder
+from andon.context.registries import Registries
 from andon.context.settings import SETTINGS_PATH, Settings
+from andon.context.setup_plan import plan_setup
 from andon.records.project import Command, ProjectSetup
 
 LOCK_FILES = frozenset({
@@ -25,8 +27,6 @@ _NOT_OURS = frozenset({
     "vendor",
 })  # fmt: skip
 """Folders whose projects are somebody else's, or are there to be read by tests."""
-_DEPTH = 3
-"""Projects of a monorepo lie at `api`, `packages/api` or `services/python/api`."""
 _MOST = 20
 """More projects than this below the root are named and not checked: each costs two commands a tree."""
 _SHOWN = 5
@@ -70,7 +70,7 @@ def _sub_projects(files: BaseFiles) -> list[str]:
     ours = (
         parts
         for parts in found
-        if 0 < len(parts) <= _DEPTH and not any(part in _NOT_OURS or part.startswith(".") for part in parts)
+        if 0 < len(parts) <= PROJECT_DEPTH and not any(part in _NOT_OURS or part.startswith(".") for part in parts)
     )
     return ["/".join(parts) for parts in sorted(ours)]
 
@@ -152,22 +152,30 @@ def _setup(
     notes: list[str],
 ) -> ProjectSetup:
     if settings.checks.test is not None:
-        tests = [_named(argv, "test") for argv in settings.checks.test]
+        tests = [_named(files, argv, "test") for argv in settings.checks.test]
     if settings.checks.static is not None:
-        static = [_named(argv, "static") for argv in settings.checks.static]
+        static = [_named(files, argv, "static", languages) for argv in settings.checks.static]
+    declined = settings.checks.static == []
     if not tests:
         notes = [*notes, f"No test command was found. Name one in [checks] of {SETTINGS_PATH}."]
-    if not static:
+    if declined:
+        notes = [*notes, f"No static check is made, by `static = []` in {SETTINGS_PATH}."]
+    elif not static:
         notes = [*notes, f"No static check was found. Name one in [checks] of {SETTINGS_PATH}."]
     locks = [path for path in files.paths if _is_lock_file(path)]
-    if locks:
+    plan, said = plan_setup(files, settings, Registries())
+    notes = [*notes, *said]
+    if plan is not None:
+        notes = [*notes, f"Dependencies are installed before a run begins, from {_some(plan.origins)}."]
+    elif locks and settings.sandbox.setup != []:
         notes = [*notes, f"Dependencies are not installed in the sandbox: {_some(locks)}."]
     return ProjectSetup(
         languages=languages,
         tests=tests,
         static=static,
+        static_declined=declined,
         lock_files=locks,
-        programs=sorted(set().union(*(programs_of(command) for command in (*tests, *static)))),
+        programs=sorted(set().union(*(programs_of(command) for command in tests))),
         notes=notes,
     )
 
@@ -177,5 +185,17 @@ def _is_lock_file(path: str) -> bool:
     return parts[-1] in LOCK_FILES and not {"node_modules", "vendor", "testdata"}.intersection(parts)
 
 
-def _named(argv: tuple[str, ...], kind: Literal["test", "static"]) -> Command:
-    return Command(kind=kind, runner=runner_of(argv), argv=argv, origin=SETTINGS_PATH)
+def _named(
+    files: BaseFiles, argv: tuple[str, ...], kind: Literal["test", "static"], languages: Sequence[str] = ()
+) -> Command:
+    instead = CHECK_PYTHON_SYNTAX if "python" in languages else CHECK_NODE_SYNTAX if "javascript" in languages else ()
+    runner = runner_of(argv)
+    if runner in ("npm", "pnpm", "yarn") and argv[1:] in (("test",), ("run", "test")):
+        runner = runner_of_script(Folder(files, ".")) or runner
+    return Command(
+        kind=kind,
+        runner=runner,
+        argv=argv,
+        origin=SETTINGS_PATH,
+        instead=instead if kind == "static" and argv != instead else (),
+    )

@@ -1,4 +1,4 @@
-"""A diff as the reviewer is shown it: whole files, within a budget, lock files as one line."""
+"""A diff as models are shown it: whole files within a budget, lines numbered, lock files as one line."""
 
 import re
 from typing import NamedTuple
@@ -10,6 +10,7 @@ DIFF_BYTES = 24_000
 """What the shown files may take together."""
 
 _HEAD = re.compile(r"^diff --git ", re.MULTILINE)
+_RANGES = re.compile(r"@@ -[0-9,]+ \+([0-9]+)(?:,[0-9]+)? @@(.*)")
 _GENERATED = re.compile(r"\.min\.(js|css)$|\.(js|css)\.map$")
 
 
@@ -37,32 +38,69 @@ def split_diff(diff: str) -> list[FileDiff]:
     return [FileDiff(_path(part), part.rstrip("\n")) for part in parts]
 
 
-def diff_part(diff: str, limit: int = DIFF_BYTES) -> str:
-    """Return the diff with at most `limit` bytes of whole files; what is not shown is listed with the call for it."""
+def diff_part(
+    diff: str,
+    limit: int = DIFF_BYTES,
+    *,
+    since: str = "from the base",
+    rest: str = "git diff HEAD -- PATH or read_file",
+) -> str:
+    """Return the diff with at most `limit` bytes of whole files; what is not shown is listed with the call for it.
+
+    `since` says in the heading what it is a diff from, `rest` names the call.
+    """
     shown: list[str] = []
     hidden: list[str] = []
     left = limit
     files = split_diff(diff)
     for file in files:
         name = file.path.strip('"').rsplit("/", 1)[-1]
+        text = with_numbers(file.text)
         if name in LOCK_FILES or _GENERATED.search(name):
             hidden.append(f"- {file.path} {file.counts} (lock file or generated)")
-        elif size(file.text) + 1 > left:
+        elif size(text) + 1 > left:
             hidden.append(f"- {file.path} {file.counts} (over the budget)")
         else:
-            left -= size(file.text) + 1
-            shown.append(file.text)
-    lines = [f"# Diff from the base: {len(files)} {'file' if len(files) == 1 else 'files'}", *_fenced(shown)]
+            left -= size(text) + 1
+            shown.append(text)
+    lines = [f"# Diff {since}: {len(files)} {'file' if len(files) == 1 else 'files'}"]
+    lines += fenced("\n".join(shown), "diff") if shown else []
     if hidden:
-        lines += [f"[{len(hidden)} not shown; git diff HEAD -- PATH or read_file shows each]", *hidden]
+        lines += [f"[{len(hidden)} not shown; {rest} shows each]", *hidden]
     return "\n".join(lines)
 
 
-def _fenced(texts: list[str]) -> list[str]:
-    text = "\n".join(texts)
+def with_numbers(text: str) -> str:
+    """Return the diff of one file with the new file's line number before every line that stands in it.
+
+    In exchange, object ids, ranges, and the first line where two others name the file are left out.
+    """
+    header, *hunks = re.split(r"^(?=@@ )", text, flags=re.MULTILINE)
+    lines = header.rstrip("\n").split("\n")
+    dropped = ("index ", "diff --git ") if hunks else ("index ",)
+    kept = [line for line in lines if not line.startswith(dropped)]
+    return "\n".join([*kept, *(line for hunk in hunks for line in _numbered(hunk.rstrip("\n")))])
+
+
+def _numbered(hunk: str) -> list[str]:
+    head, *body = hunk.split("\n")
+    ranges = _RANGES.match(head)
+    if ranges is None:
+        return [head, *body]
+    number, width = int(ranges[1]), len(str(int(ranges[1]) + len(body)))
+    lines = [f"@@{ranges[2]}"]
+    for line in body:
+        there = line[:1] in ("+", " ")
+        lines.append(f"{number if there else '':>{width}} {line}")
+        number += there
+    return lines
+
+
+def fenced(text: str, kind: str = "") -> list[str]:
+    """Return `text` between two fences longer than any in it."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    return [f"{fence}diff", text, fence] if texts else []
+    return [f"{fence}{kind}", text, fence]
 
 
 def _path(part: str) -> str:

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
-from andon.context.commands import NODE_SYNTAX, PYTHON_SYNTAX
+from andon.context.commands import CHECK_NODE_SYNTAX, CHECK_PYTHON_SYNTAX
 from andon.context.folder import Folder
 from andon.records.project import Command, Runner
 
@@ -23,6 +23,10 @@ class Found(NamedTuple):
     """What a person should know."""
 
 
+PROJECT_DEPTH = 3
+"""Projects of a monorepo lie at `api`, `packages/api` or `services/python/api`."""
+
+_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini")
 _PYTHON_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile")
 # Also tests inside the package (`networkx/algorithms/tests/test_core.py`), a very common layout.
 _TEST_FILE = re.compile(r"((.+/)?tests?/(.+/)?)?(test_[^/]*|[^/]*_test)\.py")
@@ -40,9 +44,9 @@ def python(folder: Folder) -> Found | None:
     tests = (_command(folder, "test", "pytest", ("python", "-m", "pytest"), tested),) if tested else ()
     ruff = _ruff_origin(folder)
     if ruff:
-        static = _command(folder, "static", "ruff", ("ruff", "check", "."), ruff)
+        static = _command(folder, "static", "ruff", ("ruff", "check", "."), ruff, CHECK_PYTHON_SYNTAX)
     else:
-        static = _command(folder, "static", "other", ("python", "-c", PYTHON_SYNTAX), manifest or "*.py")
+        static = _command(folder, "static", "other", CHECK_PYTHON_SYNTAX, manifest or "*.py")
     return Found(manifest or "*.py", tests, (static,))
 
 
@@ -59,7 +63,9 @@ def _pytest_origin(folder: Folder) -> str | None:
     for name in ("conftest.py", "tests/conftest.py", "test/conftest.py"):
         if name in folder.names:
             return name
-    return next((path for path in folder.paths if _TEST_FILE.fullmatch(path)), None)
+    return next(
+        (path for path in folder.paths if _TEST_FILE.fullmatch(path) and not _in_project_below(folder, path)), None
+    )
 
 
 def _ruff_origin(folder: Folder) -> str | None:
@@ -71,15 +77,22 @@ def _ruff_origin(folder: Folder) -> str | None:
 
 def _only_python(folder: Folder) -> bool:
     others = ("package.json", "go.mod", "Cargo.toml")
-    return any(path.endswith(".py") for path in folder.paths) and not any(name in folder.names for name in others)
+    ours = any(path.endswith(".py") and not _in_project_below(folder, path) for path in folder.paths)
+    return ours and not any(name in folder.names for name in others)
+
+
+def _in_project_below(folder: Folder, path: str) -> bool:
+    """Say whether a file lies in a folder that is a Python project of its own, with its own settings."""
+    parts = path.split("/")[:-1]
+    above = ("/".join(parts[:depth]) for depth in range(1, min(len(parts), PROJECT_DEPTH) + 1))
+    return any(f"{place}/{name}" in folder.names for place in above for name in _PROJECT_FILES)
 
 
 def node(folder: Folder) -> Found | None:
     """The `test` and `lint` scripts of package.json, by the package manager whose lock file is there."""
     if "package.json" not in folder.names:
         return None
-    scripts = folder.package.get("scripts")
-    scripts = scripts if isinstance(scripts, dict) else {}
+    scripts = folder.scripts
     manager, notes = _package_manager(folder)
     tests = []
     script = scripts.get("test")
@@ -89,11 +102,13 @@ def node(folder: Folder) -> Found | None:
         if direct:
             tests.append(_command(folder, "test", "node-test", direct, "package.json"))
         else:
-            tests.append(_command(folder, "test", manager, (manager, "test"), "package.json"))
+            runner = runner_of_script(folder) or manager
+            tests.append(_command(folder, "test", runner, (manager, "test"), "package.json"))
     if isinstance(scripts.get("lint"), str):
-        static = _command(folder, "static", "other", (manager, "run", "lint"), "package.json")
+        lint = (manager, "run", "lint")
+        static = _command(folder, "static", "other", lint, "package.json", CHECK_NODE_SYNTAX)
     else:
-        static = _command(folder, "static", "other", ("node", "-e", NODE_SYNTAX), "package.json")
+        static = _command(folder, "static", "other", CHECK_NODE_SYNTAX, "package.json")
     return Found("package.json", tuple(tests), (static,), notes)
 
 
@@ -120,6 +135,29 @@ def _node_test(script: str) -> tuple[str, ...] | None:
     except ValueError:
         return None
     return tuple(words) if words[0] == "node" and "--test" in words else None
+
+
+def runner_of_script(folder: Folder) -> Runner | None:
+    """Return the test runner whose results can be read that the script `test` starts; None for any other."""
+    script = folder.scripts.get("test")
+    if _starts_node_test(folder):
+        return "node-test"
+    if not isinstance(script, str) or re.search(r"[&|;<>$`]", script):
+        return None
+    words = [word for word in script.split() if not re.match(r"\w+=", word) and word not in ("npx", "cross-env")]
+    found: Runner | None = {"jest": "jest", "vitest": "vitest", "mocha": "mocha"}.get(words[0] if words else "")  # type: ignore[assignment]
+    # Reporters of the project's own would stand in the way of ours.
+    return None if re.search(r"--(json|reporter|outputFile)\b", script) else found
+
+
+def _starts_node_test(folder: Folder, name: str = "test", depth: int = 3) -> bool:
+    """Say whether a script of package.json, or one it calls by name, starts the test runner of Node."""
+    script = folder.scripts.get(name)
+    if not isinstance(script, str):
+        return False
+    called = re.findall(r"\b(?:npm|pnpm|yarn)\s+(?:run(?:-script)?\s+)?([\w:.-]+)", script) if depth else []
+    direct = re.search(r"(^|\s)--test(\s|$)", script) is not None
+    return direct or any(_starts_node_test(folder, other, depth - 1) for other in called)
 
 
 def go(folder: Folder) -> Found | None:
@@ -172,11 +210,19 @@ INDIRECT: tuple[Callable[[Folder], Found | None], ...] = (make, tox, nox)
 """What is asked, in this order, only where nothing more direct is found."""
 
 
-def _command(folder: Folder, kind: str, runner: Runner, argv: tuple[str, ...], origin: str | None) -> Command:
+def _command(
+    folder: Folder,
+    kind: str,
+    runner: Runner,
+    argv: tuple[str, ...],
+    origin: str | None,
+    instead: tuple[str, ...] = (),
+) -> Command:
     return Command(
         kind="test" if kind == "test" else "static",
         runner=runner,
         argv=argv,
         cwd=folder.at,
         origin=folder.full(origin or ""),
+        instead=instead,
     )

@@ -73,6 +73,12 @@ class Folder:
             return {}
         return value if isinstance(value, dict) else {}
 
+    @property
+    def scripts(self) -> dict[str, Any]:
+        """The scripts of package.json by name, whatever their values are; empty where there are none."""
+        scripts = self.package.get("scripts")
+        return scripts if isinstance(scripts, dict) else {}
+
     def tool(self, name: str) -> bool:
         """Whether pyproject.toml configures `[tool.NAME]`."""
         tools = self.pyproject.get("tool", {})

@@ -4,12 +4,14 @@ The same records give the same bytes: no times, run ids, temporary paths or dura
 evidence, and three lines at the end that say again what is wanted and what to hand over.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from andon.context.diffs import diff_part
 from andon.context.parts import (
+    check_calls,
     checks_part,
     comparison_part,
+    files_part,
     item,
     listed,
     plan_part,
@@ -29,7 +31,8 @@ from andon.records.review import Finding, Review
 from andon.records.task import Task
 
 REPAIR_DIFF_BYTES = 12_000
-"""The executor wrote the change, so it needs less of it than the reviewer."""
+"""The executor wrote the change, so it needs less of it than the reviewer; so does who has seen most of it before."""
+_OUTSIDE = 50
 
 
 def planner_packet(
@@ -60,17 +63,20 @@ def executor_packet(
     plan: Plan,
     setup: ProjectSetup,
     base: Sequence[CheckRecord],
+    files: Mapping[str, str],
 ) -> str:
-    """Return what the executor starts from."""
+    """Return what the executor starts from; `files` are small ones of the plan, as they are at the base."""
     return _packet(
         project_part(project, protected, setup, task),
         planned_task_part(task, plan),
         plan_part(plan),
         checks_part("# Checks at the base, before any change", base),
+        *([files_part(files)] if files else []),
         _closing(
             task,
             len(plan.acceptance_criteria),
             "Hand over: make the change and its tests, then call transfer_to_reviewer with your report.",
+            check_calls(setup),
         ),
     )
 
@@ -85,26 +91,34 @@ def reviewer_packet(
     rounds: int,
     head: Sequence[CheckRecord],
     comparison: Comparison,
+    outside: Sequence[str],
     diff: str,
+    since: str,
 ) -> str:
     """Return what the reviewer starts from: records and the diff, of the executor's words only what it left undone.
 
-    `rounds` is how many reviews the run may hold, `earlier` the ones before this one.
+    `rounds` is how many reviews the run may hold, `earlier` the ones before this one, `outside` the changed paths the
+    plan does not cover, `since` the diff from the tree of the review before.
     """
     number = len(earlier) + 1
     if number < rounds:
         hand_over = 'Hand over: call hand_back with verdict "changes", or finish_review with "pass" or "fail".'
     else:
-        hand_over = 'Hand over: this is the last review, hand_back is closed: finish_review with "pass" or "fail".'
+        hand_over = (
+            "Hand over: hand_back is closed, since no review is left in which a repair could be judged "
+            '(limits.review_rounds): call finish_review with "pass" or "fail".'
+        )
     return _packet(
         planned_task_part(task, plan),
         rules_part(project),
         protected_part(protected),
         plan_part(plan),
-        *(_asked_part(round_no, review) for round_no, review in enumerate(earlier, start=1)),
+        *(_earlier_part(round_no, review) for round_no, review in enumerate(earlier, start=1)),
         "\n".join(listed("# Left undone, as the executor says", not_done) or ["# Left undone", "Nothing was named."]),
         checks_part("# Checks at the head", head),
         comparison_part(comparison),
+        *([_outside_part(outside)] if outside else []),
+        *([_since_part(number - 1, since)] if earlier else []),
         diff_part(diff),
         _closing(task, len(plan.acceptance_criteria), f"This is review {number} of at most {rounds}. {hand_over}"),
     )
@@ -115,6 +129,7 @@ def repair_packet(
     project: Project,
     protected: Sequence[ProtectedRule],
     plan: Plan,
+    setup: ProjectSetup,
     review: Review,
     comparison: Comparison,
     diff: str,
@@ -132,21 +147,38 @@ def repair_packet(
             task,
             len(plan.acceptance_criteria),
             "Hand over: mend every must-fix finding, then call transfer_to_reviewer with your report.",
+            check_calls(setup),
         ),
     )
 
 
-def _asked_part(round_no: int, review: Review) -> str:
-    found = [_finding(each) for each in review.findings if each.severity == "must-fix"]
-    return "\n".join([f"# Review {round_no} asked for", *(item(text) for text in found)])
+def _earlier_part(round_no: int, review: Review) -> str:
+    return "\n".join([f"# Review {round_no} asked for", *_findings(review)])
+
+
+def _findings(review: Review) -> list[str]:
+    return [
+        line
+        for severity in ("must-fix", "note")
+        for line in listed(f"{severity}:", [_finding(each) for each in review.findings if each.severity == severity])
+    ]
+
+
+def _outside_part(outside: Sequence[str]) -> str:
+    paths = [f"- {shown_path(path)}" for path in outside[:_OUTSIDE]]
+    more = [f"- and {len(outside) - _OUTSIDE} more"] if len(outside) > _OUTSIDE else []
+    return "\n".join(["# Changed outside the plan's files: judge whether each is needed", *paths, *more])
+
+
+def _since_part(round_no: int, since: str) -> str:
+    if not since:
+        return f"# Diff since review {round_no}\nNothing changed."
+    return diff_part(since, REPAIR_DIFF_BYTES, since=f"since review {round_no}", rest="read_file")
 
 
 def _review_part(review: Review) -> str:
     unmet = [f"{each.number}: {each.evidence}" for each in review.criteria if each.status == "not met"]
-    lines = ["# Review: changes are needed", item(review.summary, "Reason: ")]
-    for severity in ("must-fix", "note"):
-        found = [_finding(each) for each in review.findings if each.severity == severity]
-        lines += listed(f"{severity}:", found)
+    lines = ["# Review: changes are needed", item(review.summary, "Reason: "), *_findings(review)]
     return "\n".join([*lines, *listed("Criteria not met:", unmet)])
 
 
@@ -155,9 +187,11 @@ def _finding(finding: Finding) -> str:
     return f"{place}: {finding.problem}" if finding.path else finding.problem
 
 
-def _closing(task: Task, criteria: int, hand_over: str) -> str:
+def _closing(task: Task, criteria: int, hand_over: str, before: str = "") -> str:
     numbers = ", ".join(str(number) for number in range(1, criteria + 1)) or "none yet"
-    return "\n".join(["# Now", f"Goal: {one_line(task.title)}", f"Criteria: {numbers}", hand_over])
+    return "\n".join(
+        ["# Now", f"Goal: {one_line(task.title)}", f"Criteria: {numbers}", hand_over, *([before] if before else [])]
+    )
 
 
 def _packet(*parts: str) -> str:

@@ -1,14 +1,16 @@
 """The parts packets are made of. Every part is text with a heading; outsider text cannot begin a line of its own."""
 
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from andon.context.commands import name_of
+from andon.context.diffs import fenced
 from andon.context.plain import clipped, one_line, plain, shown_path, size
 from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project
-from andon.records.checks import CheckRecord, Comparison
+from andon.records.checks import CheckRecord, Comparison, TestOutcome
 from andon.records.plan import Plan
-from andon.records.project import ProjectContext, ProjectSetup, ProtectedRule
+from andon.records.project import Command, ProjectContext, ProjectSetup, ProtectedRule
 from andon.records.task import Task
 
 CONTEXT_BYTES = 1_800
@@ -98,6 +100,28 @@ def _commands(setup: ProjectSetup) -> list[str]:
     return [*checks, *listed("About this repository:", setup.notes)]
 
 
+def check_calls(setup: ProjectSetup) -> str:
+    """Return the calls by which the executor runs the project's checks itself; empty where there are none."""
+    tests = ", ".join(f"`{_typed(command)}`" for command in setup.tests)
+    typed = [command for command in setup.static if not any("\n" in word for word in command.argv)]
+    static = [f"run_command with `{_typed(command)}`" for command in typed]
+    calls = [*([f"run_tests ({tests})"] if tests else []), *static]
+    return f"Before that: {', '.join(calls)}." if calls else ""
+
+
+def _typed(command: Command) -> str:
+    where = "" if command.cwd == "." else f"cd {shlex.quote(command.cwd)} && "
+    return one_line(f"{where}{shlex.join(command.argv)}")
+
+
+def files_part(files: Mapping[str, str]) -> str:
+    """Return small files of the base whole, by path."""
+    lines = ["# Files of the plan as they are at the base"]
+    for path, text in files.items():
+        lines += [f"{shown_path(path)}:", *fenced(text.rstrip("\n"))]
+    return "\n".join(lines)
+
+
 def task_part(task: Task, criteria: Sequence[str], note: str) -> str:
     """Return the task with its numbered criteria; `note` stands behind their heading."""
     origin = one_line(task.source) or "the person who started the run"
@@ -137,13 +161,14 @@ def checks_part(heading: str, records: Sequence[CheckRecord]) -> str:
 
 def _check(record: CheckRecord) -> list[str]:
     failing = sorted(test for test, outcome in record.tests.items() if outcome in ("failed", "error"))
-    return [f"{one_line(record.name)}: {summary_of(record)}", *(f"- {one_line(test)} fails" for test in failing)]
+    why = [item(record.reason, "  ")] if record.reason else []
+    return [f"{one_line(record.name)}: {summary_of(record)}", *why, *(f"- {one_line(test)} fails" for test in failing)]
 
 
 def summary_of(record: CheckRecord) -> str:
     """Return `failed: 1 failed, 12 passed`, or the bare outcome where tests are not told apart."""
-    kinds = ("failed", "error", "passed", "skipped")
-    counts = [(kind, sum(outcome == kind for outcome in record.tests.values())) for kind in kinds]
+    kinds: tuple[TestOutcome, ...] = ("failed", "error", "passed", "skipped")
+    counts = [(kind, record.counted.get(kind, 0)) for kind in kinds]
     words = ", ".join(
         f"{count} {'errors' if kind == 'error' and count > 1 else kind}" for kind, count in counts if count
     )
@@ -166,6 +191,7 @@ def comparison_part(comparison: Comparison) -> str:
     lines += _ids("Pass only because the test was edited: the base's version fails", comparison.edited)
     lines += _ids("Fixed", comparison.fixed)
     lines += _ids("New, fail on the base and pass now", cases(comparison.new_failing_at_base))
+    lines += _ids("Edited, fail on the base as edited and pass now", cases(comparison.strengthened))
     lines += _ids("New, pass now, not seen to fail on the base", unshown[:_PASSING])
     more = len(unshown) - _PASSING
     return "\n".join([*lines, *([f"[{more} more of these; run_tests lists them]"] if more > 0 else [])])

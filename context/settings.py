@@ -11,6 +11,7 @@ from andon.context.base import BaseFiles
 from andon.context.strict_json import decode, problems
 from andon.records.base import Record
 from andon.records.errors import UserError
+from andon.sandbox.egress_rules import AllowedHost
 
 SETTINGS_PATH = "factory/andon.toml"
 """Where the settings lie, relative to the repository."""
@@ -56,6 +57,8 @@ class Limits(Record):
     """Time for one command of an agent, in seconds."""
     check_seconds: int = Field(default=600, ge=1)
     """Time for one check of the line, in seconds."""
+    setup_seconds: int = Field(default=1200, ge=1)
+    """Time for the dependencies to be installed, in seconds."""
 
 
 class Models(Record):
@@ -92,7 +95,23 @@ class Checks(Record):
     test: list[Argv] | None = None
     """Commands that show behaviour; None: detected, empty: none."""
     static: list[Argv] | None = None
-    """Linters and syntax checks; None: detected, empty: none."""
+    """Linters and syntax checks; None: detected, empty: none on purpose, so that tests alone can be green."""
+
+
+def _host(value: str) -> str:
+    AllowedHost.parse(value)
+    return value
+
+
+class SandboxSettings(Record):
+    """`[sandbox]`: how dependencies get in. A repository does not decide this alone: see `andon trust`."""
+
+    setup: list[Argv] | None = None
+    """Commands that stand in for what lock files say; empty: nothing is installed, which needs nobody's acceptance."""
+    hosts: list[Annotated[str, AfterValidator(_host)]] = Field(default_factory=list)
+    """Servers the set-up may reach besides the registries: `HOST` or `HOST:PORT`."""
+    image: Annotated[str, Field(pattern=r"^([a-z0-9][A-Za-z0-9._/:@-]*)?$")] = ""
+    """The image of the Docker tier. ANDON_IMAGE goes before it."""
 
 
 class Settings(Record):
@@ -106,6 +125,8 @@ class Settings(Record):
     """Where the models are."""
     checks: Checks = Field(default_factory=Checks)
     """Commands that stand in for the detected ones."""
+    sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
+    """How dependencies get in."""
     protected_paths: dict[str, list[Annotated[str, Field(min_length=1)]]] = Field(default_factory=dict)
     """What an area named in the project context protects, as gitignore patterns."""
 

@@ -26,10 +26,12 @@ def deliver(
     title: str,
     branch: str,
     when: int,
+    holding: str = "Plan, checks and review of the change below.",
 ) -> tuple[str, str]:
     """Make `branch` with two commits and return their ids: the change, and the papers on top of it.
 
     The papers become `factory/runs/<task-id>/NAME`; papers of an earlier run of the task go. `when` is in Unix seconds.
+    `holding` says in the second commit what the papers are.
     The same arguments give the same ids. Index, working tree and configuration of the repository stay as they are.
 
     Raises:
@@ -42,7 +44,7 @@ def deliver(
     subject = _subject(title)
     change = store.commit(tree, base_commit, f"{subject}\n\nTask: {task.id}\n", when=when)
     with_papers = store.build(tree, _paper_changes(store, tree, task, papers))
-    message = f"Papers of {task.id}\n\nPlan, checks and review of the change below. Task: {task.id}\n"
+    message = f"Papers of {task.id}\n\n{holding} Task: {task.id}\n"
     tip = store.commit(with_papers, change, message, when=when)
     repository.receive(store.path, tip, branch)
     return change, tip

@@ -34,11 +34,16 @@ def checks_table(base: Sequence[CheckRecord], head: Sequence[CheckRecord], compa
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [_row(row, widths) for row in rows]
     lines.insert(1, _row(tuple("-" * width for width in widths), widths))
-    return "\n".join([*lines, *(_tests(comparison) if comparison else [])])
+    return "\n".join([*lines, *_not_run(base, head), *(_tests(comparison) if comparison else [])])
 
 
 def _cell(record: CheckRecord | None) -> str:
     return inline(summary_of(record)) if record else "not run"
+
+
+def _not_run(base: Sequence[CheckRecord], head: Sequence[CheckRecord]) -> list[str]:
+    why = {record.name: record.reason for record in (*base, *head) if record.reason}
+    return ["", "Not run:", "", *(f"- {code(name)}: {inline(reason)}" for name, reason in why.items())] if why else []
 
 
 def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -54,6 +59,7 @@ def _tests(comparison: Comparison) -> list[str]:
         "Pass only because the test was edited": comparison.edited,
         "Fixed": cases(comparison.fixed),
         "New, and fail on the base": cases(comparison.new_failing_at_base),
+        "Edited, and fail on the base as edited": cases(comparison.strengthened),
     }
     lines: list[str] = []
     for heading, tests in groups.items():

@@ -12,9 +12,10 @@ from andon.records.task import Task
 
 FACTS_HEADING = "## Facts (from records)"
 """Above what later planners may be given, as untrusted data."""
-LESSON_HEADING = "## Proposed lesson (not read by any run until a person promotes it)"
+LESSON_HEADING = "## Lesson proposed by the executor (not read by any run until a person promotes it)"
 """Above what a model wrote; quoted line by line, so it cannot hold a heading of its own."""
 
+_WHOSE = "A model's words; no record shows them."
 _SHOWN = 20
 
 
@@ -26,7 +27,7 @@ def memory_md(
     reviews: Sequence[Review],
     lesson: str,
 ) -> str:
-    """Return the two parts; `lesson` is a model's and may be empty."""
+    """Return the facts, and the lesson a model proposed if it did; without one there is no such part."""
     facts = [
         f"- Task {code(task.id)}: {inline(task.title)}",
         f"- Ended: {stop_code.value} (task is {MEANINGS[stop_code].status})",
@@ -35,8 +36,9 @@ def memory_md(
         *_capped("Changed", [stat.path for stat in stats]),
         *(_tests(comparison) if comparison else []),
     ]
-    proposed = quoted(lesson) if lesson.strip() else "None was proposed."
-    parts = [f"# Memory of {code(task.id)}", FACTS_HEADING, "\n".join(facts), LESSON_HEADING, proposed]
+    parts = [f"# Memory of {code(task.id)}", FACTS_HEADING, "\n".join(facts)]
+    if lesson.strip():
+        parts += [LESSON_HEADING, f"{_WHOSE}\n\n{quoted(lesson)}"]
     return "\n\n".join(parts) + "\n"
 
 

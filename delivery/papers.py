@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from andon.delivery.checks_table import checks_table, outcome_line
 from andon.delivery.escape import code, inline, quoted
+from andon.delivery.taking import Kept, kept_md
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.plan import Plan
 from andon.records.project import ProtectedRule
@@ -24,19 +25,27 @@ def proposal_md(
     comparison: Comparison | None,
     stats: Sequence[FileStat],
     warnings: Sequence[str],
+    *,
+    outside: Sequence[str] = (),
+    kept: Kept | None = None,
 ) -> str:
-    """Return `proposal.md`: what is proposed, how it was checked, what to look at."""
+    """Return `proposal.md`: what is proposed, how it was checked, what to look at.
+
+    `outside` are the changed paths the plan does not cover; `kept` says where the change is if no branch was made.
+    """
     return _document(
         f"# {inline(task.title)}",
         _outcome(comparison),
-        _warnings(warnings),
-        f"Branch: {code(plan.branch)}\n\nTask: {code(task.id)}{_source(task)}",
+        kept_md(kept) if kept else f"Branch: {code(plan.branch)}",
+        f"Task: {code(task.id)}{_source(task)}",
         f"## Approach\n\nIn the planner's words:\n\n{quoted(plan.summary)}",
         _section("Steps", _numbered(plan.steps)),
         _section(f"Acceptance criteria{_proposed(plan)}", _numbered(plan.acceptance_criteria)),
         _section("Risks, in the planner's words", _bullets(plan.risks)),
         f"## Review\n\n{_verdict(review)}",
         _section("Files changed", _files(stats)),
+        _outside(outside),
+        _warnings(warnings),
     )
 
 
@@ -50,11 +59,17 @@ def pr_body_md(
     stats: Sequence[FileStat],
     protected: Sequence[ProtectedRule],
     warnings: Sequence[str],
+    *,
+    outside: Sequence[str] = (),
+    kept: Kept | None = None,
 ) -> str:
-    """Return `pr-body.md`: everything a person needs to decide without reading logs."""
+    """Return `pr-body.md`: everything a person needs to decide without reading logs.
+
+    `outside` and `kept` are as in `proposal_md`.
+    """
     return _document(
         _outcome(comparison),
-        _warnings(warnings),
+        kept_md(kept) if kept else "",
         f"## What and why\n\n{inline(task.title)} (task {code(task.id)}{_source(task)})\n\n"
         f"In the planner's words:\n\n{quoted(plan.summary)}",
         f"## Acceptance criteria{_proposed(plan)}\n\n{_criteria(plan, review)}",
@@ -62,8 +77,10 @@ def pr_body_md(
         f"## Checks\n\nRun by andon in a fresh sandbox, outside the reach of the agents.\n\n"
         f"{checks_table(base, head, comparison)}",
         _section("Files changed", _files(stats)),
+        _outside(outside),
         f"## Files deliberately not touched\n\n{_protected(protected, stats)}",
-        f"## How to revert\n\n{_revert(plan)}",
+        "" if kept else f"## How to revert\n\n{_revert(plan)}",
+        _warnings(warnings),
     )
 
 
@@ -160,7 +177,14 @@ def _source(task: Task) -> str:
 
 
 def _warnings(warnings: Sequence[str]) -> str:
-    return "\n".join(["Warnings:", "", *_bullets(warnings)]) if warnings else ""
+    return _section("Notes on the run", _bullets(warnings)) if warnings else ""
+
+
+def _outside(paths: Sequence[str]) -> str:
+    if not paths:
+        return ""
+    more = [f"- and {len(paths) - _SHOWN_FILES} more"] if len(paths) > _SHOWN_FILES else []
+    return _section("Changed outside the plan", [*(f"- {code(path)}" for path in paths[:_SHOWN_FILES]), *more])
 
 
 def _bullets(texts: Sequence[str]) -> list[str]:

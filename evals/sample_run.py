@@ -96,4 +96,4 @@ async def _answerer(
 ) -> AsyncIterator[Answerer]:
     async with httpx2.AsyncClient(transport=transport, timeout=3600) as client:
         model = openai_model(MODEL, base_url=base_url, api_key=key, http_client=client)
-        yield Answerer(models=dict.fromkeys(ROLES, model), label=label)
+        yield Answerer(models=lambda: dict.fromkeys(ROLES, model), label=label)

@@ -6,20 +6,17 @@ from fnmatch import fnmatch
 from pathlib import PurePosixPath
 
 from andon.context.commands import name_of
-from andon.guardrails.output import clean
+from andon.line.check_one import Checked, check_one
 from andon.line.evidence import compare
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.project import Command, ProjectSetup
-from andon.sandbox.protocol import SUBMODULE, Finished, Sandbox
+from andon.sandbox.protocol import SUBMODULE, Sandbox
 from andon.sandbox.store import Change, TreeFile, TreeStore
-from andon.tools.testing import TestRun, run_test_command
+from andon.tools.runs import TestRun
 
 OpenSandbox = Callable[[str], Awaitable[Sandbox]]
 """Starts a fresh sandbox that holds the given tree."""
 
-_EXCERPT = 4_000
-_NO_PROGRAM = 127
-"""Exit code where the program, or one a script of the project calls, is missing in the sandbox."""
 _TEST_FILES = ("test_*.py", "*_test.py", "conftest.py", "*_test.go", "*.test.*", "*.spec.*")
 _TEST_FOLDERS = ("test", "tests", "__tests__", "spec")
 
@@ -32,108 +29,57 @@ async def check_tree(
     time_limit: float,
     twice_if_red: bool = True,
     twice: Collection[str] = (),
+    on_repeat: Callable[[list[str]], None] = lambda _: None,
 ) -> list[CheckRecord]:
     """Run `commands` on `tree` and return a record for each.
 
     Red tests are run a second time, in a sandbox of their own, to find flaky ones; so are the commands named in `twice`
     although they pass. A command that was stopped at `time_limit` (in seconds, for one command) is not run again.
+    `on_repeat` is told the names of the commands before they are run a second time.
     """
-    runs = await _run_all(tree, commands, open_sandbox, time_limit)
-    doubted = [
-        command
-        for command, (record, _) in zip(commands, runs, strict=True)
-        if command.kind == "test"
-        and ((twice_if_red and record.outcome == "failed") or (record.outcome == "passed" and record.name in twice))
-    ]
-    again = dict(zip(map(name_of, doubted), await _run_all(tree, doubted, open_sandbox, time_limit), strict=True))
+    checked = await _run_all(tree, commands, open_sandbox, time_limit)
+    doubted = {one.record.name for one in checked if _doubted(one.record, twice_if_red, twice)}
+    repeated = [command for command in commands if command.kind == "test" and name_of(command) in doubted]
+    if repeated:
+        on_repeat([name_of(command) for command in repeated])
+    again = {one.record.name: one.run for one in await _run_all(tree, repeated, open_sandbox, time_limit)}
     return [
-        record.model_copy(update={"flaky": _flaky(record.name, run, again[record.name][1])})
-        if run is not None and record.name in again
-        else record
-        for record, run in runs
+        one.record.model_copy(update={"flaky": _flaky(one.record.name, one.run, again[one.record.name])})
+        if one.record.name in again
+        else one.record
+        for one in checked
     ]
 
 
-async def _run_all(
-    tree: str, commands: Sequence[Command], open_sandbox: OpenSandbox, limit: float
-) -> list[tuple[CheckRecord, TestRun | None]]:
+def _doubted(record: CheckRecord, twice_if_red: bool, twice: Collection[str]) -> bool:
+    if record.kind != "test":
+        return False
+    return (twice_if_red and record.outcome == "failed") or (record.outcome == "passed" and record.name in twice)
+
+
+async def _run_all(tree: str, commands: Sequence[Command], open_sandbox: OpenSandbox, limit: float) -> list[Checked]:
+    """Return what the commands showed, in their order, and then what was checked in place of missing linters."""
     if not commands:
         return []
     sandbox = await open_sandbox(tree)
     try:
-        return [await _check(sandbox, tree, command, limit) for command in commands]
+        found = [await check_one(sandbox, tree, command, limit) for command in commands]
     finally:
         await sandbox.close()
+    checked = [first for first, *_ in found]
+    stand_ins = {one.record.name: one for _, *others in found for one in others}
+    known = {one.record.name for one in checked}
+    return checked + [one for name, one in stand_ins.items() if name not in known]
 
 
-async def _check(sandbox: Sandbox, tree: str, command: Command, limit: float) -> tuple[CheckRecord, TestRun | None]:
-    if command.kind == "static":
-        return _static_record(
-            await sandbox.run(command.argv, cwd=command.cwd, time_limit=limit), sandbox, tree, command
-        ), None
-    run = await run_test_command(sandbox, _to_the_end(command), time_limit=limit)
-    return _test_record(run, sandbox, tree, command), run
-
-
-def _to_the_end(command: Command) -> Command:
-    """Return a pytest command that runs the other files too where one cannot be collected.
-
-    By itself pytest stops there: with one broken file at the base, no test would ever speak against a change.
-    """
-    if command.runner != "pytest":
-        return command
-    return command.model_copy(update={"argv": (*command.argv, "--continue-on-collection-errors")})
-
-
-def _flaky(name: str, run: TestRun, again: TestRun | None) -> list[str]:
+def _flaky(name: str, run: TestRun | None, again: TestRun | None) -> list[str]:
     """Return what differs between two runs on one tree: test ids, or the whole command where ids are not known."""
-    if again is None:
+    if run is None or again is None:
         return []
     differing = {test for test in run.tests.keys() | again.tests.keys() if run.tests.get(test) != again.tests.get(test)}
     if run.granularity != again.granularity or (not differing and run.passed != again.passed):
         differing.add(f"{name} (exit code)")
     return sorted(differing)
-
-
-def _static_record(done: Finished, sandbox: Sandbox, tree: str, command: Command) -> CheckRecord:
-    missing = done.exit_code == _NO_PROGRAM
-    outcome = "not-run" if missing else "timed-out" if done.timed_out else "failed" if done.exit_code else "passed"
-    return CheckRecord(
-        name=name_of(command),
-        kind="static",
-        tree=tree,
-        argv=command.argv,
-        outcome=outcome,
-        exit_code=None if missing else done.exit_code,
-        granularity="exit-code",
-        excerpt=clean(done.output[-_EXCERPT:], cap=_EXCERPT),
-        seconds=round(done.seconds, 3),
-        sandbox=sandbox.tier,
-    )
-
-
-def _test_record(run: TestRun, sandbox: Sandbox, tree: str, command: Command) -> CheckRecord:
-    missing = run.no_tests or run.exit_code == _NO_PROGRAM
-    outcome = "not-run" if missing else "timed-out" if run.timed_out else "passed" if run.passed else "failed"
-    return CheckRecord(
-        name=name_of(command),
-        kind="test",
-        tree=tree,
-        argv=command.argv,
-        outcome=outcome,
-        exit_code=None if missing else run.exit_code,
-        granularity=run.granularity,
-        tests=dict(sorted((_from_the_root(command, test), result) for test, result in run.tests.items())),
-        excerpt=clean(run.output[-_EXCERPT:], cap=_EXCERPT),
-        seconds=round(run.seconds, 3),
-        sandbox=sandbox.tier,
-    )
-
-
-def _from_the_root(command: Command, test: str) -> str:
-    """Return a pytest id as seen from the repository, so that two projects in it may hold a test of one name."""
-    inside = f"{command.cwd}/"
-    return test if command.runner != "pytest" or command.cwd == "." or test.startswith(inside) else inside + test
 
 
 async def check_change(
@@ -171,7 +117,9 @@ async def check_change(
 
     old = await crossed(base_files, head_tree, head_files, head)
     new = await crossed(head_files, base_tree, base_files, base)
-    return head, compare(base, head, base_tests_at_head=old, head_tests_at_base=new)
+    return head, compare(
+        base, head, base_tests_at_head=old, head_tests_at_base=new, static_declined=setup.static_declined
+    )
 
 
 def _put(store: TreeStore, files: Sequence[TreeFile], there: Mapping[bytes, TreeFile]) -> list[Change]:

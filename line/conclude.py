@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from andon.delivery.taking import taking
 from andon.intake.queue import update_status
 from andon.line.event_log import EventLog
 from andon.line.job import Job, queue_path
@@ -55,15 +56,17 @@ def _result(job: Job, answered_by: str, folder: RunFolder, state: RunState, code
         stop_code=code,
         exit_code=MEANINGS[code].exit_code,
         message=message,
-        remedy=MEANINGS[code].remedy,
+        remedy=_remedy(code, folder, kept=changed and state.branch is None),
         base_commit=job.base_commit,
         branch=state.branch,
         head_commit=state.head_commit,
         tree=lane.tree if lane and changed else None,
         files=_files(lane) if lane and changed else [],
         checks=lane.comparison if lane and lane.checked == lane.tree else None,
+        outside_plan=_outside(lane) if lane and changed else [],
         review_rounds=len(lane.reviews) if lane else 0,
         sandbox=state.sandbox_tier,
+        setup=state.setup,
         answered_by=answered_by,
         usage=state.usage.sum,
         warnings=state.warnings,
@@ -77,6 +80,18 @@ def _files(lane: Lane) -> list[FileStat]:
     except (GitError, OSError):
         # The repository is gone; what is known without it is said.
         return []
+
+
+def _outside(lane: Lane) -> list[str]:
+    try:
+        return lane.outside_plan()
+    except (GitError, OSError):
+        return []
+
+
+def _remedy(code: StopCode, folder: RunFolder, *, kept: bool) -> str:
+    remedy = MEANINGS[code].remedy
+    return f"{remedy} To take the change as it is: {taking(f'{folder.shown}/diff.patch')}" if kept else remedy
 
 
 def _last_run(result: RunResult) -> dict[str, object]:

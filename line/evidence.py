@@ -12,10 +12,15 @@ A flaky test shows nothing by one result, so it counts neither as passing nor as
 - It was flaky at the base and passes at the head (where it is run twice for that reason): the row is that of the other
   results, and the reason names it. A repository with one unsteady test would otherwise never be delivered to, and the
   test had every chance to speak against the change.
+
+Green and red as before say that nothing got worse. What *shows the change* is a test that is red on the base's code
+and passes here: one that was red and is mended, a new one, or one whose edited version is red on the base's code. Where
+none does, the reason says so (`NOTHING_SHOWN`).
 """
 
 from collections.abc import Mapping, Sequence
 
+from andon.line.rows import NOTHING_SHOWN, Ran, exit_code_id, row_of, some
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
 
 _RED = ("failed", "error")
@@ -28,14 +33,16 @@ def compare(
     *,
     base_tests_at_head: Sequence[CheckRecord] = (),
     head_tests_at_base: Sequence[CheckRecord] = (),
+    static_declined: bool = False,
 ) -> Comparison:
     """Return the row of the table that holds for a change.
 
     `base_tests_at_head` are the test commands on the head's code with the base's version of every edited or removed
     test file; `head_tests_at_base` on the base's code with the head's test files. Either may be empty: not made.
+    `static_declined` says that the committed settings want no static check, so that none is missing.
     """
     before, after = results(base), results(head)
-    commands = {_exit_code_id(record) for record in (*base, *head)}
+    commands = {exit_code_id(record) for record in (*base, *head)}
     flaky = {name for record in (*base, *head) for name in record.flaky}
     old_on_new, new_on_old = results(base_tests_at_head), results(head_tests_at_base)
     steady = sorted((before.keys() | after.keys()) - flaky)
@@ -50,6 +57,11 @@ def compare(
         fixed=[name for name in steady if before.get(name) in _RED and name not in commands and _mended(after, name)],
         new_passing=new_passing,
         new_failing_at_base=[name for name in new_passing if _fails(new_on_old, name)],
+        strengthened=[
+            name
+            for name in steady
+            if before.get(name) == "passed" and after.get(name) == "passed" and new_on_old.get(name) in _RED
+        ],
         gone=[name for name in steady if _is_gone(name, before, after, head, name in commands)],
         edited=[
             name
@@ -59,8 +71,10 @@ def compare(
         flaky=sorted(flaky),
     )
     unsettled = sorted(_flaky(head) | {name for name in flaky if after.get(name) != "passed"})
-    outcome, reason = _row(seen, head, unsettled, tests_ran=_some_ran(head, flaky), commands=commands)
+    ran = Ran(_some_ran(head, flaky), any(r.kind == "static" and r.outcome != "not-run" for r in head), static_declined)
+    outcome, reason = row_of(seen, head, unsettled, ran, commands)
     notes = [reason, *_not_shown(base, after, commands, flaky), *_settled(sorted(flaky.difference(unsettled)))]
+    notes += [NOTHING_SHOWN] if outcome in ("green", "red-as-before") and not seen.shows_the_change else []
     return Comparison.model_validate(seen.model_dump() | {"outcome": outcome, "reason": "; ".join(notes)})
 
 
@@ -80,12 +94,8 @@ def _of(record: CheckRecord) -> Mapping[str, TestOutcome]:
         if record.outcome == "passed" or any(outcome in _RED for outcome in record.tests.values()):
             return record.tests
         # The command failed although no test of it did (a crash after the last test, a coverage gate): say so by name.
-        return {**record.tests, _exit_code_id(record): "failed"}
-    return {_exit_code_id(record): "passed" if record.outcome == "passed" else "failed"}
-
-
-def _exit_code_id(record: CheckRecord) -> str:
-    return f"{record.name} (exit code)"
+        return {**record.tests, exit_code_id(record): "failed"}
+    return {exit_code_id(record): "passed" if record.outcome == "passed" else "failed"}
 
 
 def _flaky(records: Sequence[CheckRecord]) -> set[str]:
@@ -96,7 +106,7 @@ def _other_exit_codes(base: Sequence[CheckRecord], head: Sequence[CheckRecord]) 
     """Return the commands that failed at both and ended differently: a hang became a crash, 1 became 2."""
     before = {record.name: (record.outcome, record.exit_code) for record in base}
     return {
-        _exit_code_id(record)
+        exit_code_id(record)
         for record in head
         if record.name in before and before[record.name] != (record.outcome, record.exit_code)
     }
@@ -126,7 +136,7 @@ def _is_gone(
     if before.get(name) in (None, "skipped") or after.get(name) not in (None, "skipped"):
         return False
     if is_command:
-        return not any(_exit_code_id(record) == name and record.outcome != "not-run" for record in head)
+        return not any(exit_code_id(record) == name and record.outcome != "not-run" for record in head)
     return not any(other.startswith(f"{name}::") for other in after)
 
 
@@ -135,55 +145,13 @@ def _some_ran(head: Sequence[CheckRecord], flaky: set[str]) -> int:
     return sum(outcome != "skipped" for name, outcome in tests.items() if name not in flaky)
 
 
-def _row(
-    seen: Comparison, head: Sequence[CheckRecord], unsettled: list[str], *, tests_ran: int, commands: set[str]
-) -> tuple[str, str]:
-    if seen.newly_failing:
-        names = _some(seen.newly_failing)
-        return "red-new", f"{_count(seen.newly_failing)} failed at the head and did not fail at the base: {names}"
-    if seen.gone or seen.edited:
-        parts = [f"{_count(seen.gone)} of the base gone or skipped: {_some(seen.gone)}"] if seen.gone else []
-        if seen.edited:
-            parts.append(f"{_count(seen.edited)} pass only because the test was edited: {_some(seen.edited)}")
-        return "changed-tests", "; ".join(parts)
-    missing = [] if tests_ran or seen.flaky else ["no test"]
-    missing += [] if any(r.kind == "static" and r.outcome != "not-run" for r in head) else ["no static check"]
-    if missing:
-        return "none", " and ".join(missing) + " could run: that is no evidence"
-    if unsettled:
-        return "flaky", f"{_count(unsettled)} differ on a second run at the same tree: {_some(unsettled)}"
-    if not tests_ran:
-        return "flaky", "no test is left that does not differ from run to run"
-    unseen = [_exit_code_id(one) for one in head if one.kind == "test" and one.granularity == "exit-code"]
-    if blind := [name for name in seen.still_failing if name in unseen]:
-        return "none", (
-            f"{_some(blind)} failed at the base and still does, known by exit code alone: "
-            "nothing shows that nothing new fails inside it"
-        )
-    if seen.still_failing:
-        blunt = [name for name in seen.still_failing if name in commands]
-        note = f"; by exit code alone, so a new failure inside would not show: {_some(blunt)}" if blunt else ""
-        count = _count(seen.still_failing)
-        names = _some(seen.still_failing)
-        return "red-as-before", f"nothing new fails; {count} failed at the base and still do: {names}{note}"
-    return "green", f"all {tests_ran} test results and every static check pass"
-
-
 def _not_shown(
     base: Sequence[CheckRecord], after: Mapping[str, TestOutcome], commands: set[str], flaky: set[str]
 ) -> list[str]:
     red = [name for name, outcome in results(base).items() if outcome in _RED and name in commands - flaky]
     mended = sorted(name for name in red if after.get(name) not in _RED)
-    return [f"not shown to be fixed, known at the base by exit code alone: {_some(mended)}"] if mended else []
+    return [f"not shown to be fixed, known at the base by exit code alone: {some(mended)}"] if mended else []
 
 
 def _settled(names: list[str]) -> list[str]:
-    return [f"flaky at the base, passed at the head and not counted: {_some(names)}"] if names else []
-
-
-def _count(names: list[str]) -> str:
-    return "1 check result" if len(names) == 1 else f"{len(names)} check results"
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    return [f"flaky at the base, passed at the head and not counted: {some(names)}"] if names else []

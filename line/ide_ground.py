@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 from andon.context.detect import detect
 from andon.guardrails.judge import Policy
-from andon.guardrails.protected import resolve_protected
+from andon.line.house_rules import policy_of
 from andon.line.job import Job, prepare
 from andon.line.run_folder import RunFolder
+from andon.line.stop_of import stop_of
 from andon.records.errors import UserError
 from andon.records.project import ProjectSetup
+from andon.records.stops import MEANINGS, StopCode
 from andon.records.task import Task
+from andon.sandbox.host_git import GitError
 from andon.sandbox.repository import Repository
 from andon.sandbox.store import TreeStore
 
@@ -43,35 +46,50 @@ class Ground:
 
 
 def ground(
-    repository: Repository, *, title: str, session_id: str, run_id: str, started: int, toolchain: str | None
+    repository: Repository,
+    *,
+    title: str,
+    session_id: str,
+    run_id: str,
+    started: int,
+    toolchain: str | None,
+    tier: str | None = None,
 ) -> Ground:
-    """Read what a session needs from the commit HEAD names now, and make its folder.
+    """Read what a session needs from the commit HEAD names now, and make its folder. `tier` is as in `prepare`.
 
     Raises:
-        UserError: something a person can mend: a malformed file, a `factory` that leads out of the repository.
+        UserError: something a person can mend: a malformed file, a `factory` that leads out of the repository, a full
+            disk.
     """
     try:
         title.encode()
     except UnicodeEncodeError as error:
         raise UserError("the title is not Unicode text: check the encoding of what starts andon") from error
     task = Task(id=session_id, title=title.strip() or UNTITLED, source="mcp-client")
-    job = prepare(repository, task, run_id=run_id, started=started, queued=False, toolchain=toolchain)
+    job = prepare(repository, task, run_id=run_id, started=started, queued=False, toolchain=toolchain, tier=tier)
     setup = detect(job.files, job.settings)
-    rules = resolve_protected(job.project.context.protected_areas, job.files.paths, job.settings.protected_paths)
-    unmatched = [
-        f"the protected area {rule.entry!r} matches no file; map it under [protected_paths] in factory/andon.toml"
-        for rule in rules
-        if not rule.matches
-    ]
+    policy, unmatched = policy_of(job)
     prepared = [warning for warning in job.warnings if not warning.startswith(_OF_A_PLANNER)]
     folder = RunFolder.create(repository.root, run_id, session_id)
-    store = TreeStore.create(folder.path / "store.git", repository)
+    store, base_tree = _store(folder, job)
     return Ground(
         job=job,
         setup=setup,
-        policy=Policy(protected=tuple(rules)),
+        policy=policy,
         folder=folder,
         store=store,
-        base_tree=store.tree_of(job.base_commit),
+        base_tree=base_tree,
         warnings=(*prepared, *unmatched),
     )
+
+
+def _store(folder: RunFolder, job: Job) -> tuple[TreeStore, str]:
+    try:
+        store = TreeStore.create(folder.path / "store.git", job.repository)
+        return store, store.tree_of(job.base_commit)
+    except (GitError, OSError) as error:
+        folder.release()
+        code, said = stop_of(error)
+        if code is StopCode.INTERNAL:
+            raise
+        raise UserError(f"no session could begin: {said} {MEANINGS[code].remedy}") from error

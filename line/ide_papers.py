@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from andon.delivery.checks_table import checks_table, outcome_line
 from andon.delivery.escape import code, inline, quoted
+from andon.delivery.taking import Kept, kept_md
 from andon.records.checks import CheckRecord, Comparison, TestResult
 from andon.records.project import ProtectedRule
 from andon.records.result import FileStat
@@ -43,21 +44,30 @@ class Submission:
 
 
 def submission_papers(
-    submission: Submission, protected: Sequence[ProtectedRule], warnings: Sequence[str]
+    submission: Submission, protected: Sequence[ProtectedRule], warnings: Sequence[str], kept: Kept | None = None
 ) -> dict[str, str]:
-    """Return `proposal.md`, `pr-body.md`, `review.md` and `test-result.json`."""
+    """Return `proposal.md`, `pr-body.md`, `review.md` and `test-result.json`.
+
+    `kept` says where the change is if no branch is made of it.
+    """
     one = submission
-    opening = (f"**{outcome_line(one.comparison)}**", inline(one.comparison.reason), _list("Warnings:", warnings))
+    opening = (f"**{outcome_line(one.comparison)}**", inline(one.comparison.reason), kept_md(kept) if kept else "")
+    notes = _list("## Notes on the session", warnings)
     what = f"In the client's words:\n\n{quoted(one.summary)}"
     review = f"## Review\n\n{_NO_REVIEW}"
     files = "## Files changed\n\n" + "\n".join(f"- {code(each.path)} {_counts(each)}" for each in _shown(one.stats))
     table = checks_table(one.base, one.head, one.comparison)
     checks = f"## Checks\n\nRun by andon in fresh sandboxes, outside the client's reach.\n\n{table}"
-    named = f"Branch: {code(one.branch)}\n\nTask: {code(one.task.id)}, a session of an MCP client"
+    branch = "" if kept else f"Branch: {code(one.branch)}\n\n"
+    named = f"{branch}Task: {code(one.task.id)}, a session of an MCP client"
     title = inline(one.task.title)
-    result = TestResult(base=list(one.base), head=list(one.head), comparison=one.comparison)
+    revert = (
+        "## How to revert\n\nBefore a merge: delete the branch. After one: "
+        f"{code('git revert -m 1 MERGE-COMMIT')}, or {code(f'git revert {one.branch}~1')} for the change alone."
+    )
+    result = TestResult.of(one.base, one.head, one.comparison)
     return {
-        "proposal.md": _document(f"# {title}", *opening, named, f"## Change\n\n{what}", review, files),
+        "proposal.md": _document(f"# {title}", *opening, named, f"## Change\n\n{what}", review, files, notes),
         "pr-body.md": _document(
             *opening,
             f"## What and why\n\n{title} (task {code(one.task.id)}, a session of an MCP client)\n\n{what}",
@@ -65,8 +75,8 @@ def submission_papers(
             checks,
             files,
             f"## Files deliberately not touched\n\n{_untouched(protected)}",
-            f"## How to revert\n\nBefore a merge: delete the branch. After one: "
-            f"{code('git revert -m 1 MERGE-COMMIT')}, or {code(f'git revert {one.branch}~1')} for the change alone.",
+            "" if kept else revert,
+            notes,
         ),
         "review.md": _document("# Review", _NO_REVIEW),
         "test-result.json": result.model_dump_json(indent=2) + "\n",

@@ -83,9 +83,9 @@ def write_result(ground: Ground, outcome: Outcome | None, result: RunResult, tre
     folder.write("memory.md", memory_md(task, result.stop_code, result.checks, result.files, [], ""))
     folder.write("result.json", result.model_dump_json(indent=2) + "\n")
     if result.tree is not None:
-        folder.write("diff.patch", store.diff(ground.base_tree, result.tree))
+        folder.write("diff.patch", store.patch(ground.base_tree, result.tree))
         if result.branch is not None and tree != result.tree:
-            folder.write("later.patch", store.diff(result.tree, tree))
+            folder.write("later.patch", store.patch(result.tree, tree))
 
 
 def _stats(ground: Ground, tree: str) -> list[FileStat]:

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 
-from andon.records.errors import RunError, UserError
-from andon.records.stops import StopCode
+from andon.line.stop_of import stop_of
+from andon.records.errors import RunError
 from andon.sandbox.protocol import Entry, Finished, Sandbox
 
 
@@ -13,7 +13,7 @@ class ComingSandbox:
     """Implements `Sandbox`: whatever is asked of it waits until the sandbox stands, and fails as its start did."""
 
     def __init__(self, start: Callable[[], Awaitable[Sandbox]]) -> None:
-        """Begin to start it. A `UserError` of the start becomes the typed stop `usage`.
+        """Begin to start it. Whatever the start raises becomes the typed stop it means for a run.
 
         `tier` and `notes` are empty while it does not stand.
         """
@@ -53,9 +53,9 @@ class ComingSandbox:
         """See `Sandbox.read`."""
         return await (await self.there()).read(path, limit=limit)
 
-    async def write(self, path: str, content: bytes) -> None:
+    async def write(self, path: str, content: bytes, *, expected: str = "") -> None:
         """See `Sandbox.write`."""
-        await (await self.there()).write(path, content)
+        await (await self.there()).write(path, content, expected=expected)
 
     async def entries(self) -> list[Entry]:
         """See `Sandbox.entries`."""
@@ -75,5 +75,6 @@ class ComingSandbox:
 async def _typed(start: Callable[[], Awaitable[Sandbox]]) -> Sandbox:
     try:
         return await start()
-    except UserError as error:
-        raise RunError(StopCode.USAGE, str(error)) from error
+    except Exception as error:
+        # A boundary: whoever asks for the sandbox later gets a typed stop.
+        raise RunError(*stop_of(error)) from error

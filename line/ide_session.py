@@ -5,9 +5,9 @@ branch is decided by policy and by checks the line makes in fresh sandboxes.
 """
 
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from mcp.server.mcpserver import MCPServer
 from pydantic import Field
@@ -15,13 +15,17 @@ from pydantic import Field
 from andon.context.docs import DocsIndex
 from andon.delivery.branch import deliver
 from andon.delivery.memory import memory_md
+from andon.delivery.taking import Kept
+from andon.line.disk import disk_failure
 from andon.line.engine import InProcessEngine
 from andon.line.event_log import EventLog, Listener
+from andon.line.house_rules import stop_for
 from andon.line.ide_ground import UNTITLED, Ground
 from andon.line.ide_papers import Submission, stat_lines, submission_answer, submission_papers
 from andon.line.ide_result import Outcome, result_of, write_result
 from andon.line.ide_workspace import IdeWorkspace
 from andon.line.stop_of import stop_of
+from andon.line.uninterrupted import uninterrupted
 from andon.mcp_servers.own_tools import OwnTool, Tell
 from andon.mcp_servers.toolset import Workbench, build_toolset
 from andon.records.base import Record
@@ -32,12 +36,7 @@ from andon.records.task import Task, branch_of
 from andon.sandbox.host_git import GitError
 from andon.tools.failure import ToolFailed
 
-_ENDS = {
-    "red-new": StopCode.CHECKS_FAILED,
-    "changed-tests": StopCode.CHANGED_TESTS,
-    "none": StopCode.NO_EVIDENCE,
-    "flaky": StopCode.FLAKY,
-}
+T = TypeVar("T")
 
 
 class SubmitChange(Record):
@@ -57,10 +56,18 @@ class IdeSession:
     """One session, from a ground to a result. `server` is what the client talks to; `end` is awaited once."""
 
     def __init__(self, ground: Ground, listeners: Sequence[Listener] = ()) -> None:
-        """Begin the session and start its sandbox, in the running event loop."""
+        """Begin the session and start its sandbox, in the running event loop.
+
+        Raises:
+            UserError: its events cannot be written.
+        """
         self._ground = ground
         self._job = job = ground.job
-        self._events = EventLog(ground.folder.path / "audit.jsonl", listeners)
+        try:
+            self._events = EventLog(ground.folder.path / "audit.jsonl", listeners)
+        except RunError as error:
+            ground.folder.release()
+            raise UserError(f"no session could begin: {error} {MEANINGS[error.code].remedy}") from error
         self._engine = InProcessEngine(self._events)
         self._warnings = list(ground.warnings)
         self._submits = 0
@@ -83,8 +90,10 @@ class IdeSession:
         """Return the server of this session: the curated tools, `submit_change` and `session_status`."""
         submit = "Check the change in fresh sandboxes and make its branch, or say why not; takes minutes."
         own = [
-            OwnTool("submit_change", submit, SubmitChange, self._submit),
-            OwnTool("session_status", "Changed files, warnings, sandbox.", SessionStatus, self._status),
+            OwnTool("submit_change", submit, SubmitChange, lambda given, tell: _typed(self._submit(given, tell))),
+            OwnTool(
+                "session_status", "Changed files, warnings, sandbox.", SessionStatus, lambda *_: _typed(self._status())
+            ),
         ]
         instructions = (
             "These tools work on an isolated copy of the repository at commit "
@@ -96,10 +105,17 @@ class IdeSession:
     async def end(self, fault: BaseException | None = None) -> RunResult:
         """End the session, whatever ended it, and return what happened: papers written, no process or workspace left.
 
-        `fault` is what broke in the server, if anything did. What cannot be written is a warning of the result.
+        `fault` is what broke in the server, if anything did. What cannot be written or removed is a warning of the
+        result. Being cancelled changes nothing of it.
         """
+        return await uninterrupted(self._end(fault))
+
+    async def _end(self, fault: BaseException | None) -> RunResult:
         try:
-            await self._take_last()
+            try:
+                await self._take_last()
+            finally:
+                await self._close()
             result = self._result(*self._ending(fault))
             try:
                 self._put_away(result, fault)
@@ -108,8 +124,14 @@ class IdeSession:
                 return result.model_copy(update={"warnings": [*result.warnings, problem]})
             return result
         finally:
-            await self._workspace.sandbox.close()
             self._ground.folder.release()
+
+    async def _close(self) -> None:
+        try:
+            await self._workspace.sandbox.close()
+        except Exception as error:  # noqa: BLE001  (the boundary of a session: it has ended; what is left behind is said)
+            left = f"something of the sandbox could not be removed: {type(error).__name__}: {error}"
+            self._warnings.append(left)
 
     def _put_away(self, result: RunResult, fault: BaseException | None) -> None:
         if fault is not None:
@@ -126,7 +148,7 @@ class IdeSession:
     def _docs(self) -> DocsIndex:
         return DocsIndex.build(self._job.files)
 
-    async def _status(self, given: SessionStatus, tell: Tell) -> str:
+    async def _status(self) -> str:
         taken = await self._workspace.take()
         stats = self._ground.store.stat(self._ground.base_tree, taken.tree)
         closed, warnings = self._workspace.closed(taken), self._all_warnings
@@ -156,7 +178,7 @@ class IdeSession:
         base, head, comparison = await self._workspace.check(taken.tree, tell)
         stats = self._ground.store.stat(self._ground.base_tree, taken.tree)
         submission = Submission(task, branch, given.summary, taken.tree, stats, base, head, comparison)
-        code = _ENDS.get(comparison.outcome)
+        code = stop_for(comparison)
         return await self._deliver(submission) if code is None else self._refuse(submission, code)
 
     def _named(self, given: SubmitChange) -> Task:
@@ -170,7 +192,9 @@ class IdeSession:
         self._last = Outcome(submission, code, f"Not delivered: {submission.comparison.reason}.")
         # A branch that was delivered before stays what the papers speak of.
         if self._delivered is None:
-            self._publish(self._last, self._papers(submission))
+            patch = f"{self._ground.folder.shown}/diff.patch"
+            kept = Kept(code, submission.comparison.reason, self._job.base_commit, submission.tree, patch)
+            self._publish(self._last, self._papers(submission, kept))
         first = f"not delivered ({code}): {submission.comparison.reason}"
         last = f"Nothing was delivered; the tree is kept in {self._ground.folder.shown}. {MEANINGS[code].remedy}"
         raise ToolFailed(submission_answer(submission, first, last))
@@ -191,6 +215,7 @@ class IdeSession:
                 title=submission.task.title,
                 branch=submission.branch,
                 when=self._job.started,
+                holding="Checks of the change below; there was no plan and no review was held.",
             )
 
         try:
@@ -199,12 +224,16 @@ class IdeSession:
             raise ToolFailed(f"not delivered: {error}") from error
         message = f"Branch {submission.branch} holds the change and the papers."
         self._last = self._delivered = Outcome(submission, StopCode.DELIVERED, message, tip)
-        self._publish(self._delivered, papers)
+        try:
+            self._publish(self._delivered, papers)
+        except (RunError, GitError, OSError) as error:
+            # The branch is made in one step; what came after it does not take it back.
+            self._warnings.append(f"not every paper of this delivery could be written: {error}")
         last = f"No review was held: a person has to review the branch. Papers: {self._ground.folder.shown}."
         return submission_answer(submission, f"delivered: branch {submission.branch}", last)
 
-    def _papers(self, submission: Submission) -> dict[str, str]:
-        return submission_papers(submission, self._ground.policy.protected, self._all_warnings)
+    def _papers(self, submission: Submission, kept: Kept | None = None) -> dict[str, str]:
+        return submission_papers(submission, self._ground.policy.protected, self._all_warnings, kept)
 
     @property
     def _all_warnings(self) -> list[str]:
@@ -219,6 +248,8 @@ class IdeSession:
         except RunError as error:
             self._workbench.stop.error = error
         except (ToolFailed, GitError, OSError) as error:
+            if problem := disk_failure(error):
+                self._workbench.stop.error = RunError(StopCode.DISK_FAILED, problem)
             self._warnings.append(f"the workspace could not be taken again, the last stored tree stands: {error}")
 
     def _ending(self, fault: BaseException | None) -> tuple[StopCode, str]:
@@ -259,3 +290,23 @@ class IdeSession:
             self._ground.folder.write(name, text)
         write_result(self._ground, outcome, self._result(outcome.code, outcome.message), outcome.submission.tree)
         self._ground.folder.publish()
+
+
+async def _typed(work: Awaitable[T]) -> T:
+    """Return what a call returns; an error that would end a run ends the session with the same code.
+
+    Raises:
+        RunError: such an error.
+        ToolFailed: as the call did; the session goes on.
+    """
+    try:
+        return await work
+    except (ToolFailed, RunError) as error:
+        if (problem := disk_failure(error)) is None:
+            raise
+        raise RunError(StopCode.DISK_FAILED, problem) from error
+    except (GitError, OSError) as error:
+        code, message = stop_of(error)
+        if code is StopCode.INTERNAL:
+            raise
+        raise RunError(code, message) from error

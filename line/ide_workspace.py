@@ -1,23 +1,19 @@
 """What a client's session works on: its sandbox, the trees taken out of it, and the checks of a tree."""
 
-import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from andon.guardrails.judge import judge_change
 from andon.line.checks import check_change, check_tree
+from andon.line.disk import disk_failure
 from andon.line.engine import InProcessEngine
 from andon.line.ide_ground import Ground
 from andon.line.ide_sandbox import ComingSandbox
-from andon.line.uninterrupted import uninterrupted
+from andon.line.sandboxes import Sandboxes
 from andon.mcp_servers.own_tools import Tell
 from andon.records.checks import CheckRecord, Comparison
-from andon.records.errors import RunError, UserError
+from andon.records.errors import RunError
 from andon.records.events import Events
 from andon.records.stops import StopCode
-from andon.sandbox.host_git import GitError
-from andon.sandbox.protocol import Sandbox
-from andon.sandbox.start import start_sandbox, tier_of
 from andon.sandbox.tree_out import TakenTree, take_tree
 from andon.tools.failure import ToolFailed
 
@@ -30,14 +26,16 @@ class IdeWorkspace:
         self._ground = ground
         self._engine = engine
         self._events = events
-        self._tier: str = ground.job.tier
+        self._sandboxes = sandboxes = Sandboxes(ground.job, ground.setup, ground.store, events)
         self._takes = 0
         self._checks = 0
         self._base: list[CheckRecord] | None = None
         self.tree = ground.base_tree
         """The last tree taken; the base tree until then."""
         events.emit("phase", name="sandbox")
-        self.sandbox = ComingSandbox(lambda: engine.step("sandbox", "workspace", self._start))
+        self.sandbox = ComingSandbox(
+            lambda: engine.step("sandbox", "workspace", lambda: sandboxes.workspace(ground.base_tree))
+        )
         """What the tools work on."""
 
     async def take(self) -> TakenTree:
@@ -55,7 +53,8 @@ class IdeWorkspace:
         try:
             taken = await self._engine.step("tree", str(self._takes), take)
         except RunError as error:
-            if error.code is not StopCode.POLICY_REFUSED:
+            # A git that cannot write looks like a tree that git refuses.
+            if error.code is not StopCode.POLICY_REFUSED or disk_failure(error):
                 raise
             raise ToolFailed(f"refused (policy): the workspace cannot be taken: {error}") from error
         self.tree = taken.tree
@@ -78,7 +77,7 @@ class IdeWorkspace:
             self._base = await self._engine.step(
                 "checks",
                 f"base-{self._checks}",
-                lambda: check_tree(ground.base_tree, commands, self._fresh, time_limit=limit),
+                lambda: check_tree(ground.base_tree, commands, self._sandboxes.fresh, time_limit=limit),
             )
             self._report("base", self._base)
         base = self._base
@@ -87,7 +86,7 @@ class IdeWorkspace:
             "checks",
             str(self._checks),
             lambda: check_change(
-                ground.store, ground.setup, ground.base_tree, tree, base, self._fresh, time_limit=limit
+                ground.store, ground.setup, ground.base_tree, tree, base, self._sandboxes.fresh, time_limit=limit
             ),
         )
         self._report("head", head)
@@ -96,41 +95,6 @@ class IdeWorkspace:
 
     def _report(self, phase: str, records: Sequence[CheckRecord]) -> None:
         for record in records:
-            self._events.emit("check.ended", phase=phase, name=record.name, outcome=record.outcome)
-
-    async def _start(self) -> Sandbox:
-        sandbox = await self._fresh(self._ground.base_tree)
-        # Every further sandbox of the session is of the first one's tier.
-        self._tier = sandbox.tier
-        missing = []
-        for program in self._ground.setup.programs:
-            found = await sandbox.run(["sh", "-c", 'command -v -- "$1"', "sh", program])
-            missing += [program] if found.exit_code != 0 else []
-        if missing:
-            await sandbox.close()
-            raise RunError(
-                StopCode.NO_TOOLCHAIN,
-                f"the sandbox has no {', '.join(missing)}, which this project's checks need: set ANDON_TOOLCHAIN to a "
-                "virtual environment that has them, or name other [checks] in factory/andon.toml",
+            self._events.emit(
+                "check.ended", phase=phase, name=record.name, outcome=record.outcome, reason=record.reason
             )
-        return sandbox
-
-    async def _fresh(self, tree: str) -> Sandbox:
-        job = self._ground.job
-        starting = asyncio.ensure_future(
-            start_sandbox(
-                self._ground.store,
-                tree=tree,
-                commit=job.base_commit,
-                toolchain=job.toolchain,
-                tier=tier_of(self._tier),
-                run_id=job.run_id,
-            )
-        )
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            # A start that is cut off could leave its folder behind; one that ended can be closed.
-            with suppress(RunError, UserError, GitError, OSError):
-                await uninterrupted((await uninterrupted(starting)).close())
-            raise

@@ -1,16 +1,22 @@
 """Everything a run needs to know before it begins, read once from the base commit; mistakes of a person end here."""
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from andon.context.detect import detect
 from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project, load_project
 from andon.context.settings import SETTINGS_PATH, Settings, load_settings
+from andon.context.setup_plan import plan_setup
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
+from andon.line.registries import registries_of
+from andon.line.trust import TrustFile, claims_of
 from andon.records.errors import UserError
 from andon.records.task import Task, branch_of
 from andon.sandbox.repository import Repository
+from andon.sandbox.setup_cache import SetupCache
+from andon.sandbox.setup_plan import SetupPlan
 from andon.sandbox.start import Tier, tier_of
 from andon.sandbox.toolchain import Toolchain, find_toolchain
 
@@ -35,6 +41,10 @@ class Job:
     tier: Tier
     """Of the first sandbox; every further one of the run is of the same."""
     warnings: tuple[str, ...]
+    setup: SetupPlan | None = None
+    """What is installed before anybody works; None: nothing."""
+    setup_cache: SetupCache | None = None
+    """Where that is kept; there is one where there is something to install."""
 
 
 def prepare(
@@ -59,6 +69,8 @@ def prepare(
     files = CommitFiles(repository, base)
     _refuse_links(files)
     settings = load_settings(files)
+    _refuse_unaccepted(settings, repository)
+    plan, _ = plan_setup(files, settings, registries_of(os.environ))
     project = load_project(files)
     return Job(
         run_id=run_id,
@@ -71,7 +83,7 @@ def prepare(
         files=files,
         settings=settings,
         project=project,
-        toolchain=find_toolchain(toolchain),
+        toolchain=replace(find_toolchain(toolchain), image=settings.sandbox.image),
         tier=tier_of(tier),
         warnings=(
             *_dirty(repository, base),
@@ -79,7 +91,16 @@ def prepare(
             *detect(files, settings).notes,
             *_no_criteria(task),
         ),
+        setup=plan,
+        setup_cache=SetupCache.of(os.environ) if plan else None,
     )
+
+
+def _refuse_unaccepted(settings: Settings, repository: Repository) -> None:
+    """Refuse what runs with a way out, or decides what runs, until a person has accepted it."""
+    for claim in claims_of(settings):
+        if claim.key.startswith("sandbox."):
+            TrustFile.of(os.environ).accepted_value(claim, repository.root)
 
 
 def _refuse_links(files: CommitFiles) -> None:

@@ -3,20 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from andon.agents.handoffs import Declined, Repairable
+from andon.agents.refusals import Declined, Repairable
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
 from andon.guardrails.judge import Policy, judge_change
 from andon.line.checks import OpenSandbox, check_change
+from andon.line.claims import red_evidence
 from andon.line.engine import Gate, InProcessEngine
 from andon.line.event_log import EventLog
 from andon.line.job import Job
+from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
+from andon.line.scope import outside_plan
 from andon.records.checks import CheckRecord, Comparison, TestResult
 from andon.records.errors import RunError
 from andon.records.plan import ChangeReport, Plan, PlanPayload
 from andon.records.project import ProjectSetup
 from andon.records.review import Review
 from andon.records.stops import StopCode
+from andon.sandbox.names import shown
 from andon.sandbox.protocol import Sandbox
 from andon.sandbox.store import TreeStore
 from andon.sandbox.tree_out import TakenTree, take_tree
@@ -54,6 +58,9 @@ class Lane:
     _takes: int = 0
     _refused: int = 0
     _unchanged: int = 0
+    _contradicted: int = 0
+    _reviewed: str = ""
+    """The tree of the last review that handed back."""
 
     async def plan_ready(self, payload: PlanPayload) -> str:
         """Keep the plan and return the executor's packet."""
@@ -69,7 +76,8 @@ class Lane:
             criteria_proposed=not task.acceptance_criteria,
         )
         self.folder.write("plan.json", self.plan.model_dump_json(indent=2) + "\n")
-        return executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base)
+        files = small_files(self.plan, self.job.files)
+        return executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base, files)
 
     async def _approved(self, payload: PlanPayload) -> PlanPayload:
         self._plans += 1
@@ -92,8 +100,7 @@ class Lane:
                 raise RunError(StopCode.NOTHING_CHANGED, "The executor handed over twice without changing a file.")
             raise Repairable("no file differs from the base commit: make the change, then hand over")
         comparison = await self.check()
-        diff = self.store.diff(self.base_tree, self.tree)
-        self.folder.write("diff.patch", diff)
+        self.folder.write("diff.patch", self.store.patch(self.base_tree, self.tree))
         return reviewer_packet(
             self.job.task,
             self.job.project,
@@ -104,12 +111,15 @@ class Lane:
             self.job.settings.limits.review_rounds,
             self.head,
             comparison,
-            diff,
+            self.outside_plan(),
+            self.store.diff(self.base_tree, self.tree),
+            self.store.diff(self._reviewed, self.tree) if self._reviewed else "",
         )
 
     async def changes_wanted(self, review: Review) -> str:
         """Keep a review that hands back and return the executor's repair packet."""
         plan = self._judged(review)
+        self._reviewed = self.tree
         rounds = self.job.settings.limits.review_rounds
         if len(self.reviews) >= rounds:
             raise RunError(
@@ -119,12 +129,20 @@ class Lane:
             raise RunError(StopCode.INTERNAL, "a review came before the checks")
         diff = self.store.diff(self.base_tree, self.tree)
         return repair_packet(
-            self.job.task, self.job.project, self.policy.protected, plan, review, self.comparison, diff
+            self.job.task, self.job.project, self.policy.protected, plan, self.setup, review, self.comparison, diff
         )
 
     async def review_finished(self, review: Review) -> None:
-        """Keep the review that ends the lane."""
+        """Keep the review that ends the lane; one that passes by a test that is red goes back once."""
+        red = red_evidence(review, self.head) if review.verdict == "pass" else []
+        self._contradicted += bool(red)
+        if self._contradicted == 1 and red:
+            raise Repairable(
+                f"{'; '.join(red)}: name what shows the criterion, make it `not shown`, or hand the change back"
+            )
         self._judged(review)
+        if red:
+            raise RunError(StopCode.NOT_SHOWN, f"The reviewer passes the change against the records: {'; '.join(red)}.")
 
     async def take(self) -> TakenTree:
         """Take the workspace as a tree; what it is bound to from here on is its id."""
@@ -156,15 +174,24 @@ class Lane:
         self.head, comparison = await self.engine.step("checks", str(self._takes), check)
         self.comparison, self.checked = comparison, self.tree
         for record in self.head:
-            self.events.emit("check.ended", phase="head", name=record.name, outcome=record.outcome)
+            self.events.emit(
+                "check.ended", phase="head", name=record.name, outcome=record.outcome, reason=record.reason
+            )
         self.events.emit("phase", name="checked", outcome=comparison.outcome, reason=comparison.reason)
         self.write_test_result()
         return comparison
 
     def write_test_result(self) -> None:
         """Write what the checks have shown so far."""
-        result = TestResult(base=list(self.base), head=self.head, comparison=self.comparison)
+        result = TestResult.of(self.base, self.head, self.comparison)
         self.folder.write("test-result.json", result.model_dump_json(indent=2) + "\n")
+
+    def outside_plan(self) -> list[str]:
+        """Return the paths changed in the tree taken last that the plan does not cover."""
+        if self.plan is None:
+            return []
+        base_paths = {shown(file.path) for file in self.store.files(self.base_tree)}
+        return outside_plan(self.plan, base_paths, self.store.changed(self.base_tree, self.tree))
 
     def _refuse_what_policy_closes(self, taken: TakenTree) -> None:
         closed = [judge_change(path, self.policy) for path in taken.changed]

@@ -1,19 +1,21 @@
-"""Who answers a live run: which model plays which role, and which server is asked."""
+"""Who answers a live run: which model plays which role, and which server is asked; loads no agent SDK to say so."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from agents.models import get_default_model
-
-from andon.agents.models import openai_model, wire_and_name
+from andon.agents.model_names import DEFAULT_MODEL, wire_and_name
 from andon.context.settings import SETTINGS_PATH, Settings
 from andon.line.run import ROLES, Answerer
 from andon.line.trust import TrustFile, claims_of
 from andon.records.calls import Role
 from andon.records.errors import UserError
+
+if TYPE_CHECKING:
+    from agents import Model
 
 
 @dataclass(frozen=True)
@@ -27,11 +29,19 @@ class ModelFlags:
     stream: bool | None = None
 
 
-@asynccontextmanager
-async def live_answerer(
-    settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, root: Path
-) -> AsyncIterator[Answerer]:
-    """Make the models of the repository at `root` for a run, and close them after it.
+@dataclass(frozen=True)
+class LiveModels:
+    """Which model plays which role at which server, as a person and the repository said it."""
+
+    names: Mapping[Role, str]
+    base_url: str | None
+    """None is OpenAI itself."""
+    key: str = field(repr=False)
+    stream: bool
+
+
+def choose_models(settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, root: Path) -> LiveModels:
+    """Return the models of a run in the repository at `root`; nothing is loaded and nobody is asked.
 
     Raises:
         UserError: no key is set, a model's name or an address cannot be used, or the repository names a server that
@@ -42,16 +52,40 @@ async def live_answerer(
         raise UserError(
             "no model to ask: set OPENAI_API_KEY (and OPENAI_BASE_URL for another server), or try `andon demo`"
         )
-    names = model_names(settings, flags, environment)
-    base_url = endpoint(settings, environment, root)
-    stream = settings.models.stream if flags.stream is None else flags.stream
-    made = {
-        name: openai_model(name, base_url=base_url, api_key=key, stream=stream) for name in sorted(set(names.values()))
-    }
-    async with AsyncExitStack() as stack:
+    return LiveModels(
+        names=model_names(settings, flags, environment),
+        base_url=endpoint(settings, environment, root),
+        key=key,
+        stream=settings.models.stream if flags.stream is None else flags.stream,
+    )
+
+
+@asynccontextmanager
+async def live_answerer(
+    settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, root: Path
+) -> AsyncIterator[Answerer]:
+    """Say who answers a run in the repository at `root`; the models made for it are closed after it.
+
+    Raises:
+        UserError: as `choose_models`.
+    """
+    chosen = choose_models(settings, flags, environment, root=root)
+    made: dict[str, Model] = {}
+
+    def make() -> "Mapping[Role, Model]":
+        # Loading the SDK takes two seconds, in which the run does other things.
+        from andon.agents.models import openai_model
+
+        for name in chosen.names.values():
+            if name not in made:
+                made[name] = openai_model(name, base_url=chosen.base_url, api_key=chosen.key, stream=chosen.stream)
+        return {role: made[name] for role, name in chosen.names.items()}
+
+    try:
+        yield Answerer(models=make, label=", ".join(sorted(set(chosen.names.values()))))
+    finally:
         for model in made.values():
-            stack.push_async_callback(model.close)
-        yield Answerer(models={role: made[names[role]] for role in ROLES}, label=", ".join(made))
+            await model.close()
 
 
 def model_names(settings: Settings, flags: ModelFlags, environment: Mapping[str, str]) -> dict[Role, str]:
@@ -74,8 +108,9 @@ def _name(role: Role, settings: Settings, flags: ModelFlags, environment: Mappin
         ("ANDON_MODEL", environment.get("ANDON_MODEL")),
         (f"{SETTINGS_PATH}, models.{role}", getattr(settings.models, role)),
         (f"{SETTINGS_PATH}, models.default", settings.models.default),
+        ("OPENAI_DEFAULT_MODEL", environment.get("OPENAI_DEFAULT_MODEL", "").lower()),
     )
-    origin, name = next(((origin, name) for origin, name in said if name), ("the default", get_default_model()))
+    origin, name = next(((origin, name) for origin, name in said if name), ("the default", DEFAULT_MODEL))
     try:
         wire_and_name(name)
     except ValueError as error:

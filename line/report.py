@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from andon.delivery.memory import memory_md
 from andon.delivery.papers import pr_body_md, proposal_md, review_md
+from andon.delivery.taking import Kept
 from andon.line.job import Job
 from andon.line.lane import Lane
 from andon.line.run_folder import RunFolder
@@ -13,7 +14,7 @@ from andon.records.stops import StopCode
 
 def committed_papers(job: Job, lane: Lane, warnings: Sequence[str]) -> dict[str, bytes]:
     """Return the readable papers, by file name: what the branch carries as its second commit."""
-    papers = _readable(job, lane, warnings, StopCode.DELIVERED)
+    papers = _readable(job, lane, warnings, StopCode.DELIVERED, None)
     stored = {name: lane.folder.papers[name] for name in ("plan.json", "test-result.json")}
     return stored | {name: text.encode("utf-8", errors="backslashreplace") for name, text in papers.items()}
 
@@ -22,31 +23,45 @@ def write_papers(folder: RunFolder, job: Job, result: RunResult, lane: Lane | No
     """Write every paper the run has the records for, and `result.json`."""
     if lane is not None:
         if lane.tree != lane.base_tree:
-            folder.write("diff.patch", lane.store.diff(lane.base_tree, lane.tree))
-        for name, text in _readable(job, lane, result.warnings, result.stop_code).items():
+            folder.write("diff.patch", lane.store.patch(lane.base_tree, lane.tree))
+        for name, text in _readable(job, lane, result.warnings, result.stop_code, _kept(result)).items():
             folder.write(name, text)
     folder.write("result.json", result.model_dump_json(indent=2) + "\n")
 
 
-def _readable(job: Job, lane: Lane, warnings: Sequence[str], stop_code: StopCode) -> dict[str, str]:
+def _kept(result: RunResult) -> Kept | None:
+    if result.branch is not None:
+        return None
+    patch = f"{result.run_folder}/diff.patch"
+    return Kept(result.stop_code, result.message, result.base_commit, result.tree, patch)
+
+
+def _readable(job: Job, lane: Lane, warnings: Sequence[str], stop_code: StopCode, kept: Kept | None) -> dict[str, str]:
     stats = lane.store.stat(lane.base_tree, lane.tree)
     review = lane.reviews[-1] if lane.reviews else None
-    lesson = lane.report.summary if lane.report else ""
-    papers = {"memory.md": memory_md(job.task, stop_code, lane.comparison, stats, lane.reviews, lesson)}
+    comparison = lane.comparison if lane.checked == lane.tree else None
+    lesson = lane.report.lesson if lane.report else ""
+    papers = {"memory.md": memory_md(job.task, stop_code, comparison, stats, lane.reviews, lesson)}
     if lane.plan is None:
         return papers
+    head = lane.head if comparison else []
+    outside = lane.outside_plan()
     return papers | {
-        "proposal.md": proposal_md(job.task, lane.plan, review, lane.comparison, stats, warnings),
+        "proposal.md": proposal_md(
+            job.task, lane.plan, review, comparison, stats, warnings, outside=outside, kept=kept
+        ),
         "review.md": review_md(lane.reviews, lane.plan),
         "pr-body.md": pr_body_md(
             job.task,
             lane.plan,
             review,
             lane.base,
-            lane.head,
-            lane.comparison,
+            head,
+            comparison,
             stats,
             lane.policy.protected,
             warnings,
+            outside=outside,
+            kept=kept,
         ),
     }

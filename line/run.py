@@ -2,36 +2,30 @@
 
 import asyncio
 import traceback
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from agents import Model
-
-from andon.agents.lane import run_lane
 from andon.context.detect import detect
-from andon.context.docs import DocsIndex
-from andon.context.packets import planner_packet, tree_lines
 from andon.delivery.branch import deliver
 from andon.guardrails.judge import Policy
-from andon.guardrails.protected import resolve_protected
-from andon.line.base_files import CommitFiles
-from andon.line.checks import OpenSandbox, check_tree
+from andon.line.base_warnings import base_warnings
+from andon.line.checks import check_tree
+from andon.line.claims import doubt
 from andon.line.conclude import conclude, set_status
 from andon.line.disk import disk_failure
 from andon.line.engine import Ask, Gate, InProcessEngine
 from andon.line.event_log import EventLog, Listener
+from andon.line.house_rules import policy_of
 from andon.line.job import Job
 from andon.line.lane import Lane
 from andon.line.report import committed_papers
 from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState, UsageSum
+from andon.line.sandboxes import Sandboxes
 from andon.line.stop_of import stop_of
 from andon.line.uninterrupted import uninterrupted
-from andon.mcp_servers.inprocess import ToolConnection
-from andon.mcp_servers.toolset import Workbench
 from andon.records.calls import Role
 from andon.records.errors import RunError, UserError
 from andon.records.project import ProjectSetup
@@ -40,27 +34,23 @@ from andon.records.review import Review
 from andon.records.stops import MEANINGS, StopCode
 from andon.sandbox.host_git import GitError
 from andon.sandbox.protocol import Sandbox
-from andon.sandbox.start import start_sandbox, tier_of
 from andon.sandbox.store import TreeStore
 
 if TYPE_CHECKING:
-    from agents.mcp import MCPServer
+    from agents import Model
 
 ROLES: tuple[Role, ...] = ("planner", "executor", "reviewer")
 
-_ENDS = {
-    "red-new": StopCode.CHECKS_FAILED,
-    "changed-tests": StopCode.CHANGED_TESTS,
-    "none": StopCode.NO_EVIDENCE,
-    "flaky": StopCode.FLAKY,
-}
+AgentsPhase = Callable[[Job, Lane, AsyncExitStack], Awaitable[Review]]
+"""Has the models speak; see `agents_phase`."""
 
 
 @dataclass(frozen=True)
 class Answerer:
     """Who answers as the model, for every role."""
 
-    models: Mapping[Role, Model]
+    models: Callable[[], "Mapping[Role, Model]"]
+    """Makes the model of each role. Called once, in a thread, while the base is checked: it may load what it needs."""
     label: str
     """For the result: a model's name, or what a cassette says of itself."""
 
@@ -128,23 +118,19 @@ async def _work(
     for warning in job.warnings:
         events.emit("warning", text=warning)
     set_status(job, "running", {})
+    # Loading the agent SDK takes two seconds, in which the sandbox starts and the base is checked.
+    loading = asyncio.create_task(asyncio.to_thread(_load, answerer))
+    stack.push_async_callback(_settled, loading)
     store = TreeStore.create(folder.path / "store.git", job.repository)
     base_tree = store.tree_of(job.base_commit)
-
-    async def fresh(tree: str) -> Sandbox:
-        return await _started(
-            start_sandbox(
-                store,
-                tree=tree,
-                commit=job.base_commit,
-                toolchain=job.toolchain,
-                tier=tier_of(state.sandbox_tier or job.tier),
-                run_id=job.run_id,
-            )
-        )
+    setup = detect(job.files, job.settings)
+    policy, unmatched = policy_of(job)
+    state.warnings += unmatched
+    sandboxes = Sandboxes(job, setup, store, events)
 
     async def start() -> Sandbox:
-        sandbox = await fresh(base_tree)
+        sandbox = await sandboxes.workspace(base_tree)
+        state.setup = sandboxes.installed
         stack.push_async_callback(sandbox.close)
         return sandbox
 
@@ -152,58 +138,34 @@ async def _work(
     sandbox = await engine.step("sandbox", "workspace", start)
     state.sandbox_tier = sandbox.tier
     state.warnings += [f"sandbox: {note}" for note in sandbox.notes]
-    setup = await _setup(job, sandbox)
-    policy = _policy(job, state)
-    lane = await _base_checks(job, store, sandbox, fresh, setup, policy, engine, events, folder, base_tree)
+    lane = await _base_checks(job, store, sandbox, sandboxes, setup, policy, engine, events, folder, base_tree)
     state.lane = lane
-    review = await _agents(job, answerer, lane, stack)
+    for warning in base_warnings(lane.base, static_declined=setup.static_declined):
+        state.warnings.append(warning)
+        events.emit("warning", text=warning)
+    agents_phase = await asyncio.shield(loading)
+    review = await agents_phase(job, lane, stack)
     await _deliver(job, lane, review, state)
 
 
-async def _started(start: Coroutine[Any, Any, Sandbox]) -> Sandbox:
-    """Return the started sandbox; a start that is cancelled ends first, so that what it made can be removed."""
-    starting = asyncio.ensure_future(start)
-    try:
-        return await asyncio.shield(starting)
-    except asyncio.CancelledError:
-        with suppress(RunError, UserError, GitError, OSError):
-            sandbox = await uninterrupted(starting)
-            await uninterrupted(sandbox.close())
-        raise
+async def _settled(loading: "asyncio.Task[AgentsPhase]") -> None:
+    """Wait for the thread that loads: a run that ended early leaves none behind, and what failed there is no news."""
+    await asyncio.wait({loading})
+    loading.exception()
 
 
-async def _setup(job: Job, sandbox: Sandbox) -> ProjectSetup:
-    setup = detect(job.files, job.settings)
-    missing = []
-    for program in setup.programs:
-        found = await sandbox.run(["sh", "-c", 'command -v -- "$1"', "sh", program])
-        if found.exit_code != 0:
-            missing.append(program)
-    if missing:
-        raise RunError(
-            StopCode.NO_TOOLCHAIN,
-            f"the sandbox has no {', '.join(missing)}, which this project's checks need: install it below /usr, "
-            "or in the image, set ANDON_TOOLCHAIN to a virtual environment that has it, or name other [checks] in "
-            "factory/andon.toml",
-        )
-    return setup
+def _load(answerer: Answerer) -> AgentsPhase:
+    from andon.line.agents_phase import agents_phase
 
-
-def _policy(job: Job, state: RunState) -> Policy:
-    rules = resolve_protected(job.project.context.protected_areas, job.files.paths, job.settings.protected_paths)
-    state.warnings += [
-        f"the protected area {rule.entry!r} matches no file; map it under [protected_paths] in factory/andon.toml"
-        for rule in rules
-        if not rule.matches
-    ]
-    return Policy(protected=tuple(rules))
+    models = answerer.models()
+    return lambda job, lane, stack: agents_phase(job, lane, models, stack)
 
 
 async def _base_checks(
     job: Job,
     store: TreeStore,
     sandbox: Sandbox,
-    fresh: OpenSandbox,
+    sandboxes: Sandboxes,
     setup: ProjectSetup,
     policy: Policy,
     engine: InProcessEngine,
@@ -214,14 +176,24 @@ async def _base_checks(
     events.emit("phase", name="base-checks")
     commands = [*setup.tests, *setup.static]
     limit = job.settings.limits.check_seconds
-    base = await engine.step("checks", "base", lambda: check_tree(base_tree, commands, fresh, time_limit=limit))
+    base = await engine.step(
+        "checks",
+        "base",
+        lambda: check_tree(
+            base_tree,
+            commands,
+            sandboxes.fresh,
+            time_limit=limit,
+            on_repeat=lambda names: events.emit("phase", name="base-again", checks=names),
+        ),
+    )
     for record in base:
-        events.emit("check.ended", phase="base", name=record.name, outcome=record.outcome)
+        events.emit("check.ended", phase="base", name=record.name, outcome=record.outcome, reason=record.reason)
     lane = Lane(
         job=job,
         store=store,
         sandbox=sandbox,
-        open_sandbox=fresh,
+        open_sandbox=sandboxes.fresh,
         setup=setup,
         policy=policy,
         engine=engine,
@@ -235,52 +207,16 @@ async def _base_checks(
     return lane
 
 
-async def _agents(job: Job, answerer: Answerer, lane: Lane, stack: AsyncExitStack) -> Review:
-    workbench = Workbench(
-        sandbox=lane.sandbox,
-        setup=lane.setup,
-        policy=lane.policy,
-        docs=lambda query: _docs(job.files).lookup(query),
-        events=lane.events,
-        command_seconds=job.settings.limits.command_seconds,
-    )
-    connections: dict[Role, MCPServer] = {}
-    for role in ROLES:
-        connection = ToolConnection(workbench, role, lane.engine)
-        stack.push_async_callback(connection.cleanup)
-        await connection.connect()
-        connections[role] = connection
-    packet = planner_packet(
-        job.task, job.project, lane.policy.protected, lane.setup, lane.base, tree_lines(job.files.paths)
-    )
-    lane.events.emit("phase", name="agents")
-    return await run_lane(
-        packet,
-        steps=lane,
-        connections=connections,
-        models=answerer.models,
-        events=lane.events,
-        engine=lane.engine,
-        max_model_calls=job.settings.limits.model_calls,
-    )
-
-
-@cache
-def _docs(files: CommitFiles) -> DocsIndex:
-    """Built on the first question: most runs ask none."""
-    return DocsIndex.build(files)
-
-
 async def _deliver(job: Job, lane: Lane, review: Review, state: RunState) -> None:
     if review.verdict != "pass":
         raise RunError(StopCode.FAILED_REVIEW, f"The reviewer failed the change: {review.summary}")
     if lane.comparison is None:
         raise RunError(StopCode.INTERNAL, "the lane ended without checks")
-    code = _ENDS.get(lane.comparison.outcome)
+    code, why = doubt(lane.comparison, review) or (None, "")
     if code is StopCode.CHECKS_FAILED:
-        raise RunError(code, f"The checks are red: {lane.comparison.reason}.")
+        raise RunError(code, f"The checks are red: {why}.")
     if code is not None:
-        question = f"Deliver although {lane.comparison.reason}?"
+        question = f"Deliver although {why}?"
         answer = await lane.engine.wait(Gate("evidence", question, code))
         if answer.kind != "yes":
             raise RunError(code, f"A person said no: {question} {answer.text}".rstrip())

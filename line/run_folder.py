@@ -60,13 +60,13 @@ class RunFolder:
         """Where people find the latest run of the task, relative to the repository."""
         return f"factory/runs/{self.task_id}"
 
-    def write(self, name: str, content: str) -> None:
+    def write(self, name: str, content: str | bytes) -> None:
         """Keep one paper.
 
         Raises:
             RunError: `disk-failed` if it cannot be written; what stood there before is kept.
         """
-        data = content.encode("utf-8", errors="backslashreplace")
+        data = content if isinstance(content, bytes) else content.encode("utf-8", errors="backslashreplace")
         new = self.path / f".{name}.new"
         with writing(self.path / name):
             try:

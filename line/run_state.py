@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from andon.line.lane import Lane
 from andon.records.events import RunEvent
 from andon.records.result import Usage
+from andon.records.setup import SetupFacts
 
 
 class UsageSum:
@@ -30,6 +31,7 @@ class RunState:
     usage: UsageSum
     warnings: list[str]
     sandbox_tier: str = ""
+    setup: SetupFacts | None = None
     lane: Lane | None = None
     branch: str | None = None
     head_commit: str | None = None

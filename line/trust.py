@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import stat
 import tempfile
 from collections.abc import Callable, Mapping
@@ -41,16 +42,35 @@ class Acceptances(Record):
 
 def claims_of(settings: Settings) -> tuple[Claim, ...]:
     """Return what `settings` says that needs a person's acceptance before it counts."""
-    if not settings.provider.base_url:
-        return ()
-    return (
-        Claim(
-            file=SETTINGS_PATH,
-            key="provider.base_url",
-            value=settings.provider.base_url,
-            meaning="your OPENAI_API_KEY, the task and whatever agents read in this repository are sent to this server",
-            otherwise="set OPENAI_BASE_URL",
+    sandbox = settings.sandbox
+    said = (
+        (
+            "provider.base_url",
+            settings.provider.base_url,
+            "your OPENAI_API_KEY, the task and whatever agents read in this repository are sent to this server",
+            "set OPENAI_BASE_URL",
         ),
+        (
+            "sandbox.setup",
+            json.dumps([shlex.join(argv) for argv in sandbox.setup]) if sandbox.setup else "",
+            "these commands run in a sandbox that sees manifests and lock files and reaches package registries",
+            "leave it out: what lock files say is installed",
+        ),
+        (
+            "sandbox.hosts",
+            json.dumps(sandbox.hosts) if sandbox.hosts else "",
+            "what is installed, and whatever it runs while it is installed, can also reach these hosts",
+            "leave it out: the package registries alone are reached",
+        ),
+        (
+            "sandbox.image",
+            sandbox.image,
+            "every command and every check of this repository runs on the programs of this image of your engine",
+            "set ANDON_IMAGE",
+        ),
+    )
+    return tuple(
+        Claim(SETTINGS_PATH, key, value, meaning, otherwise) for key, value, meaning, otherwise in said if value
     )
 
 

@@ -1,5 +1,7 @@
 """Evidence: what a check showed at a tree, and what two such records show together."""
 
+from collections import Counter
+from collections.abc import Sequence, Set
 from typing import Literal
 
 from pydantic import Field
@@ -22,13 +24,17 @@ class CheckRecord(Record):
     argv: tuple[str, ...]
     """What was run."""
     outcome: Literal["passed", "failed", "timed-out", "not-run"]
-    """`not-run`: the program is missing in the sandbox, or no test was found."""
+    """`not-run`: the program is missing in the sandbox, it could not begin, or no test was found."""
+    reason: str = ""
+    """Why nothing ran, and what would let it; empty where something ran."""
     exit_code: int | None
     """None where nothing ran."""
     granularity: Granularity
     """How finely `tests` tells results apart."""
     tests: dict[str, TestOutcome] = Field(default_factory=dict)
     """Result by test id, sorted; empty at granularity `exit-code`."""
+    counts: dict[TestOutcome, int] = Field(default_factory=dict)
+    """How many tests ended in each way, where `tests` leaves some out; empty where it holds all."""
     flaky: list[str] = Field(default_factory=list)
     """Ids whose second run on the same tree ended differently; a red run is always made twice."""
     excerpt: str = ""
@@ -37,6 +43,16 @@ class CheckRecord(Record):
     """Wall time."""
     sandbox: str = ""
     """The tier it ran in."""
+
+    @property
+    def counted(self) -> dict[TestOutcome, int]:
+        """How many tests ended in each way, whether `tests` holds them all or not."""
+        return self.counts or dict(Counter(self.tests.values()))
+
+    def without(self, tests: Set[str]) -> "CheckRecord":
+        """Return this record with `tests` left out; the counts stay."""
+        kept = {test: outcome for test, outcome in self.tests.items() if test not in tests}
+        return self if len(kept) == len(self.tests) else self.model_copy(update={"tests": kept, "counts": self.counted})
 
 
 class Comparison(Record):
@@ -54,6 +70,8 @@ class Comparison(Record):
     """New at the head and passing."""
     new_failing_at_base: list[str] = Field(default_factory=list)
     """New tests that pass at the head and fail when put on the base: they show the change."""
+    strengthened: list[str] = Field(default_factory=list)
+    """Edited tests that pass at the head and whose new version fails when put on the base: they show the change too."""
     gone: list[str] = Field(default_factory=list)
     """At the base, passed or red, and no longer there or skipped."""
     edited: list[str] = Field(default_factory=list)
@@ -63,13 +81,22 @@ class Comparison(Record):
     reason: str = ""
     """The row in words, for people and for the reviewer."""
 
+    @property
+    def shows_the_change(self) -> bool:
+        """True if a test that is red on the base's code passes at the head."""
+        return bool(self.fixed or self.new_failing_at_base or self.strengthened)
+
 
 class TestResult(Record):
-    """`test-result.json`: every check record of the run and their comparison."""
+    """`test-result.json`: every check record of the run and their comparison.
+
+    Tests that passed, at base and head alike where there are both, are only counted (`CheckRecord.counts`).
+    Version 1 held them all and has no counts; it loads as it is.
+    """
 
     __test__ = False  # not a test class, whatever its name says to pytest
 
-    schema_version: int = 1
+    schema_version: Literal[1, 2] = 2
     """Version of this document."""
     base: list[CheckRecord]
     """At the base tree."""
@@ -77,3 +104,23 @@ class TestResult(Record):
     """At the delivered tree."""
     comparison: Comparison | None = None
     """None where the run ended before a head existed."""
+
+    @classmethod
+    def of(
+        cls, base: Sequence[CheckRecord], head: Sequence[CheckRecord], comparison: Comparison | None
+    ) -> "TestResult":
+        """Return the document of these records; tests that passed throughout are left out, and counted."""
+        before, after = _passed(base), _passed(head)
+        left_out = {
+            name: before.get(name, set[str]()) & after.get(name, set[str]()) if head else passed
+            for name, passed in (after | before).items()
+        }
+        return cls(
+            base=[record.without(left_out[record.name]) for record in base],
+            head=[record.without(left_out[record.name]) for record in head],
+            comparison=comparison,
+        )
+
+
+def _passed(records: Sequence[CheckRecord]) -> dict[str, set[str]]:
+    return {record.name: {test for test, outcome in record.tests.items() if outcome == "passed"} for record in records}

@@ -7,7 +7,7 @@ from andon.records.base import Record
 EventKind = Literal[
     "run.started", "run.ended", "step.started", "step.ended", "phase", "warning",
     "agent.started", "model.delta", "model.retried", "model.answered", "tool.called", "tool.refused", "handoff",
-    "handoff.refused", "review.given", "check.ended", "tree.taken", "gate.answered",
+    "handoff.refused", "review.given", "check.ended", "tree.taken", "gate.answered", "setup.ended",
 ]  # fmt: skip
 
 TRANSIENT: frozenset[EventKind] = frozenset({"model.delta"})

@@ -42,3 +42,5 @@ class ChangeReport(Record):
     """What changed and why, in a few sentences."""
     not_done: list[str]
     """Steps of the plan or findings left undone, each with its reason."""
+    lesson: str = ""
+    """What a later task here should know and no file says, in one sentence; mostly empty."""

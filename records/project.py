@@ -28,7 +28,10 @@ class ProjectContext(Record):
     """When work counts as done."""
 
 
-Runner = Literal["pytest", "node-test", "npm", "pnpm", "yarn", "go", "cargo", "make", "tox", "nox", "ruff", "other"]
+Runner = Literal[
+    "pytest", "node-test", "jest", "vitest", "mocha", "npm", "pnpm", "yarn", "go", "cargo", "make", "tox", "nox",
+    "ruff", "other",
+]  # fmt: skip
 
 
 class Command(Record):
@@ -44,6 +47,8 @@ class Command(Record):
     """Where it runs, relative to the workspace."""
     origin: str = ""
     """The file that told us, for people: `pyproject.toml`, `factory/andon.toml`."""
+    instead: tuple[str, ...] = ()
+    """Of a static check: the built-in syntax check that is run where its program is missing; empty: none is known."""
 
 
 class ProjectSetup(Record):
@@ -55,10 +60,12 @@ class ProjectSetup(Record):
     """Commands that show behaviour."""
     static: list[Command] = Field(default_factory=list)
     """Linters and syntax checks."""
+    static_declined: bool = False
+    """True where the committed settings say `static = []`: none, on purpose."""
     lock_files: list[str] = Field(default_factory=list)
     """Lock files found, sorted."""
     programs: list[str] = Field(default_factory=list)
-    """Programs the commands need inside the sandbox, sorted."""
+    """Programs the test commands need inside the sandbox, sorted; a missing linter is replaced, not required."""
     missing: list[str] = Field(default_factory=list)
     """Which of `programs` the sandbox does not have; filled in by the line."""
     notes: list[str] = Field(default_factory=list)

@@ -6,6 +6,7 @@ from pydantic import Field
 
 from andon.records.base import Record
 from andon.records.checks import Comparison
+from andon.records.setup import SetupFacts
 from andon.records.stops import StopCode, TaskStatus
 
 
@@ -62,6 +63,10 @@ class RunResult(Record):
     """The changed tree, kept also when nothing was delivered."""
     files: list[FileStat] = Field(default_factory=list)
     """What changed."""
+    outside_plan: list[str] = Field(default_factory=list)
+    """Changed paths that are neither listed in the plan nor new beside what it lists, sorted."""
+    setup: SetupFacts | None = None
+    """What was installed before anybody worked; None where nothing was."""
     checks: Comparison | None = None
     """What the checks showed."""
     review_rounds: int = 0

@@ -41,4 +41,4 @@ class Review(Record):
     criteria: list[CriterionVerdict]
     """Each criterion of the plan exactly once."""
     findings: list[Finding]
-    """May be empty for a pass."""
+    """What is held against the change."""

@@ -16,6 +16,7 @@ class StopCode(StrEnum):
     USAGE = "usage"
     CHANGED_TESTS = "changed-tests"
     NO_EVIDENCE = "no-evidence"
+    NOT_SHOWN = "not-shown"
     FLAKY = "flaky"
     FAILED_REVIEW = "failed-review"
     ROUNDS_SPENT = "rounds-spent"
@@ -24,8 +25,16 @@ class StopCode(StrEnum):
     POLICY_REFUSED = "policy-refused"
     BUDGET_SPENT = "budget-spent"
     NO_SANDBOX = "no-sandbox"
+    NO_IMAGE = "no-image"
+    ENGINE_GONE = "engine-gone"
     SANDBOX_LOST = "sandbox-lost"
+    SANDBOX_MEMORY = "sandbox-memory"
+    SANDBOX_FULL = "sandbox-full"
+    WORKER_DEAD = "worker-dead"
+    WORKER_SILENT = "worker-silent"
+    WORKER_FORGED = "worker-forged"
     NO_TOOLCHAIN = "no-toolchain"
+    SETUP_FAILED = "setup-failed"
     MODEL_MISBEHAVED = "model-misbehaved"
     PROVIDER_FAILED = "provider-failed"
     CASSETTE_MISS = "cassette-miss"
@@ -49,7 +58,16 @@ MEANINGS: dict[StopCode, Meaning] = {
         "waiting-approval", 10, "A base test was changed or removed: read the diff of the tests and decide yourself."
     ),
     StopCode.NO_EVIDENCE: Meaning(
-        "waiting-approval", 10, "No test or no static check could run: read the diff, or name the checks in andon.toml."
+        "waiting-approval",
+        10,
+        "No test or no static check could run: read the diff and decide yourself, or name the checks under [checks] in "
+        "factory/andon.toml and commit it.",
+    ),
+    StopCode.NOT_SHOWN: Meaning(
+        "waiting-approval",
+        10,
+        "No record shows that the change does what was asked: read the diff and decide yourself, or ask for a test "
+        "that fails without the change.",
     ),
     StopCode.FLAKY: Meaning(
         "waiting-approval", 10, "A test differs from run to run on the same tree: make it steady, or decide yourself."
@@ -58,7 +76,8 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.ROUNDS_SPENT: Meaning(
         "failed-review",
         20,
-        "The review rounds are spent: read review.md, narrow the task or raise limits.review_rounds.",
+        "The review rounds are spent: read review.md, narrow the task or raise limits.review_rounds in "
+        "factory/andon.toml and commit it.",
     ),
     StopCode.CHECKS_FAILED: Meaning(
         "failed-review", 21, "A test that passed at the base fails at the head: read test-result.json."
@@ -67,15 +86,45 @@ MEANINGS: dict[StopCode, Meaning] = {
         "failed-review", 20, "The run left the tree as it was: say in the task what must be different afterwards."
     ),
     StopCode.POLICY_REFUSED: Meaning("stopped", 30, "The change touches what policy closes: read audit.jsonl."),
-    StopCode.BUDGET_SPENT: Meaning("stopped", 40, "Raise the limit that the message names, or narrow the task."),
+    StopCode.BUDGET_SPENT: Meaning(
+        "stopped", 40, "Raise the limit that the message names in factory/andon.toml and commit it, or narrow the task."
+    ),
     StopCode.NO_SANDBOX: Meaning(
         "stopped", 50, "Install bubblewrap (apt-get install bubblewrap), or start Docker (see scripts/docker_engine)."
     ),
+    StopCode.NO_IMAGE: Meaning(
+        "stopped", 50, "Build the image (`andon image build`), or name another one in ANDON_IMAGE."
+    ),
+    StopCode.ENGINE_GONE: Meaning(
+        "stopped", 50, "The Docker engine went away; the last tree is kept. Start it and run the task again."
+    ),
     StopCode.SANDBOX_LOST: Meaning("stopped", 50, "The sandbox died; the last tree is kept. Run the task again."),
+    StopCode.SANDBOX_MEMORY: Meaning(
+        "stopped", 50, "The sandbox ran out of memory; the last tree is kept. Narrow the tests that run at once."
+    ),
+    StopCode.SANDBOX_FULL: Meaning(
+        "stopped", 50, "The workspace does not fit into the sandbox's memory: leave large files out of the repository."
+    ),
+    StopCode.WORKER_DEAD: Meaning(
+        "stopped", 50, "The worker in the sandbox ended; the last tree is kept. Run the task again."
+    ),
+    StopCode.WORKER_SILENT: Meaning(
+        "stopped", 50, "The sandbox did not answer in time; the last tree is kept. Run the task on a less busy machine."
+    ),
+    StopCode.WORKER_FORGED: Meaning(
+        "stopped", 50, "The sandbox's stream was disturbed, perhaps on purpose: read audit.jsonl before another run."
+    ),
     StopCode.NO_TOOLCHAIN: Meaning(
         "stopped",
         50,
-        "The sandbox lacks a program the checks need: install it, or name other [checks] in factory/andon.toml.",
+        "The sandbox lacks a program the checks need: install it, or name other [checks] in "
+        "factory/andon.toml and commit it.",
+    ),
+    StopCode.SETUP_FAILED: Meaning(
+        "stopped",
+        50,
+        "Mend the lock file, or name `hosts` or `setup` under [sandbox] in factory/andon.toml and run `andon trust`; "
+        "`setup = []` installs nothing.",
     ),
     StopCode.MODEL_MISBEHAVED: Meaning("stopped", 60, "The model did not keep to its steps; try another model."),
     StopCode.PROVIDER_FAILED: Meaning("stopped", 60, "The model provider failed; try again later."),

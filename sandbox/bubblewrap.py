@@ -5,6 +5,7 @@ import errno
 import os
 import shutil
 import time
+from asyncio import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,18 +13,22 @@ from andon.records.errors import RunError
 from andon.records.stops import StopCode
 from andon.sandbox import file_tools, inside
 from andon.sandbox.bwrap_options import Layout, bwrap_options
-from andon.sandbox.confined_process import ConfinedProcess, Ended
+from andon.sandbox.capped_output import CappedOutput
+from andon.sandbox.cgroup import Group, NoGroup, make_group
+from andon.sandbox.confined_process import ConfinedProcess, Ended, feed_and_collect
 from andon.sandbox.file_tools import not_run, words
+from andon.sandbox.limits import Limits, fallback_limits
 from andon.sandbox.protocol import Entry, Finished
 from andon.sandbox.read_only import is_real, plain
 from andon.sandbox.remove import remove_tree
+from andon.sandbox.seccomp import bpf_program
 from andon.sandbox.toolchain import Toolchain
 from andon.sandbox.walk import walk
 
-_LIMITS = inside.LIMITS | {"nproc": 4096}
-"""Processes too: this tier has no other limit on them."""
+LIMITS = Limits(memory=4 << 30, processes=1024)
+"""Of all processes of a sandbox together, its files included where they are in memory."""
 
-_REMEDY = (
+BWRAP_REMEDY = (
     "andon needs bubblewrap 0.8 or newer and user namespaces. On Ubuntu 24.04 and newer AppArmor restricts them: "
     "allow bwrap in an AppArmor profile, or set `sysctl kernel.apparmor_restrict_unprivileged_userns=0`; "
     "inside a container, start that container with the right to make user namespaces"
@@ -36,7 +41,10 @@ class BubblewrapSandbox:
     tier = "bubblewrap"
 
     def __init__(self, home: Path, toolchain: Toolchain, read_only: Sequence[str]) -> None:
-        self.notes: tuple[str, ...] = _notes()
+        group = make_group(LIMITS)
+        self._group = group if isinstance(group, Group) else None
+        self._limits = limits_without(group)
+        self.notes: tuple[str, ...] = notes(group)
         self._bwrap = find_bwrap()
         self._layout = Layout(home)
         self._toolchain = toolchain
@@ -55,10 +63,11 @@ class BubblewrapSandbox:
         """
         sandbox = cls(home, toolchain, read_only)
         await asyncio.to_thread(sandbox._layout.furnish, toolchain)
-        ended = await sandbox._confine(inside.in_directory(".", ["true"]), {}, b"", 30.0, 4000)
+        output = CappedOutput(4000)
+        ended = await sandbox._confine(inside.in_directory(".", ["true"]), {}, b"", 30.0, output)
         if ended.exit_code != 0:
-            said = words(ended.output)
-            raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({said}). {_REMEDY}.")
+            said = words(output.result()[0])
+            raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({said}). {BWRAP_REMEDY}.")
         return sandbox
 
     async def run(
@@ -79,21 +88,22 @@ class BubblewrapSandbox:
         async with self._lock:
             self._check_alive()
             started = time.monotonic()
+            output = CappedOutput(output_cap)
             try:
                 ended = await self._confine(
-                    inside.in_directory(cwd, argv, _LIMITS), env or {}, stdin, time_limit, output_cap
+                    inside.in_directory(cwd, argv, self._limits), env or {}, stdin, time_limit, output
                 )
             except OSError as error:
                 if error.errno == errno.E2BIG:
                     return not_run("the arguments are too long for the kernel")
                 raise self._lose(f"bubblewrap cannot be started: {error}") from error
             self._check_alive()
+            kept, dropped = output.result()
             if ended.timed_out:
-                return Finished(124, ended.output, ended.dropped, True, time.monotonic() - started)
+                return Finished(124, kept, dropped, True, time.monotonic() - started, "time")
             if ended.exit_code is None:
-                said = words(ended.output[-2000:])
-                raise self._lose(f"bubblewrap ended without the command's exit code ({said})")
-            return Finished(ended.exit_code, ended.output, ended.dropped, False, time.monotonic() - started)
+                raise self._lose(f"bubblewrap ended without the command's exit code ({words(kept[-2000:])})")
+            return Finished(ended.exit_code, kept, dropped, False, time.monotonic() - started)
 
     async def resolve(self, path: str) -> str:
         """See `Sandbox.resolve`."""
@@ -103,9 +113,9 @@ class BubblewrapSandbox:
         """See `Sandbox.read`."""
         return await file_tools.read(self.run, path, limit)
 
-    async def write(self, path: str, content: bytes) -> None:
+    async def write(self, path: str, content: bytes, *, expected: str = "") -> None:
         """See `Sandbox.write`."""
-        await file_tools.write(self.run, path, content)
+        await file_tools.write(self.run, path, content, expected)
 
     async def entries(self) -> list[Entry]:
         """See `Sandbox.entries`.
@@ -123,13 +133,19 @@ class BubblewrapSandbox:
         if self._process is not None:
             self._process.kill()
         async with self._lock:
+            if self._group is not None:
+                await asyncio.to_thread(self._group.remove)
             await asyncio.to_thread(remove_tree, self._layout.home)
 
     async def _confine(
-        self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes, time_limit: float, output_cap: int
+        self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes, time_limit: float, output: CappedOutput
     ) -> Ended:
         options = bwrap_options(self._layout, self._toolchain, self._still_read_only(), env)
-        process = self._process = ConfinedProcess(self._bwrap, options, argv, stdin=stdin, output_cap=output_cap)
+        before = [*(self._group.join_command() if self._group else []), self._bwrap]
+        process = self._process = ConfinedProcess(
+            before, options, argv, feed_and_collect(stdin, output),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE,
+        )  # fmt: skip
         try:
             return await process.run(time_limit)
         except RunError as error:
@@ -166,7 +182,14 @@ def find_bwrap() -> str:
     return path
 
 
-def _notes() -> tuple[str, ...]:
-    notes = ["foreign toolchain: /usr is the host's", "no seccomp filter", "no limit on memory or disk space"]
-    # The kernel exempts the host's root from RLIMIT_NPROC, also in a user namespace.
-    return (*notes, "no limit on processes, as andon runs as root") if os.geteuid() == 0 else tuple(notes)
+def notes(group: Group | NoGroup) -> tuple[str, ...]:
+    """Return what this tier does not promise here, for people."""
+    promises = ["foreign toolchain: /usr is the host's"]
+    if bpf_program() is None:
+        promises.append("no filter of system calls: andon has none for this machine's architecture")
+    return (*promises, *group.notes)
+
+
+def limits_without(group: Group | NoGroup) -> dict[str, int]:
+    """Return the limits of each process, where there is no group also those that stand in for it."""
+    return inside.LIMITS | ({} if isinstance(group, Group) else fallback_limits(LIMITS, os.geteuid()))

@@ -14,6 +14,9 @@ _NAMESPACES = (
     "--cap-drop", "ALL", "--uid", "1000", "--gid", "1000", "--hostname", "andon",
 )  # fmt: skip
 
+MEMORY_SIZES = {WORKSPACE: 2 << 30, "/tmp": 1 << 30, "/dev/shm": 64 << 20}  # noqa: S108
+"""Bytes each of these may hold, in memory."""
+
 _SYSTEM_DIRS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 
 _ETC = {
@@ -43,6 +46,11 @@ class Layout:
         return self.home / "tmp"
 
     @property
+    def kept(self) -> Path:
+        """Its files and folders are seen read-only at the top of the workspace; only a sandbox with a worker has it."""
+        return self.home / "kept"
+
+    @property
     def etc(self) -> Path:
         """Its files are seen inside under /etc, read-only."""
         return self.home / "etc"
@@ -64,24 +72,44 @@ class Layout:
 def bwrap_options(
     layout: Layout, toolchain: Toolchain, read_only: Sequence[str], added: Mapping[str, str]
 ) -> list[str]:
-    """Return bwrap's options up to the command. `read_only` names real files or folders of the workspace."""
-    options = [*_NAMESPACES, "--ro-bind", "/usr", "/usr"]
+    """Return bwrap's options up to one command. `read_only` names real files or folders of the workspace."""
+    options = [*_NAMESPACES, *_system(layout)]
+    options += ["--bind", str(layout.tmp), "/tmp", "--bind", str(layout.work), WORKSPACE]  # noqa: S108
+    for path in read_only:
+        options += ["--ro-bind", str(layout.work / path), f"{WORKSPACE}/{path}"]
+    options += [*_toolchain(layout, toolchain), "--remount-ro", "/", "--chdir", WORKSPACE]
+    for name, value in environment(toolchain, added).items():
+        options += ["--setenv", name, value]
+    return options
+
+
+def worker_options(layout: Layout, toolchain: Toolchain, kept: Sequence[str]) -> list[str]:
+    """Return bwrap's options up to a worker. `kept` names what of `layout.kept` is seen read-only at the top."""
+    # As process 1 no signal from inside reaches the worker, and whatever loses its parent becomes its child.
+    options = [*_NAMESPACES, "--as-pid-1", *_system(layout)]
+    for path, size in MEMORY_SIZES.items():
+        options += ["--size", str(size), "--tmpfs", path]
+    for name in kept:
+        options += ["--ro-bind", str(layout.kept / name), f"{WORKSPACE}/{name}"]
+    return [*options, *_toolchain(layout, toolchain), "--remount-ro", "/", "--chdir", "/"]
+
+
+def _system(layout: Layout) -> list[str]:
+    options = ["--ro-bind", "/usr", "/usr"]
     for name in _SYSTEM_DIRS:
         options += _system_dir(Path("/", name))
     for name in _ETC:
         options += ["--ro-bind", str(layout.etc / name), f"/etc/{name}"]
     for path in _ETC_OF_HOST:
         options += ["--ro-bind-try", path, path]
-    options += ["--proc", "/proc", "--dev", "/dev"]
-    options += ["--bind", str(layout.tmp), "/tmp", "--bind", str(layout.work), WORKSPACE]  # noqa: S108
-    for path in read_only:
-        options += ["--ro-bind", str(layout.work / path), f"{WORKSPACE}/{path}"]
+    return [*options, "--proc", "/proc", "--dev", "/dev"]
+
+
+def _toolchain(layout: Layout, toolchain: Toolchain) -> list[str]:
+    options = []
     for mount in toolchain.mounts:
-        options += ["--ro-bind", mount.source, mount.target]
-    options += ["--ro-bind", str(layout.scripts), SCRIPTS, "--remount-ro", "/", "--chdir", WORKSPACE]
-    for name, value in environment(toolchain.bin_dirs, added).items():
-        options += ["--setenv", name, value]
-    return options
+        options += ["--bind" if mount.writable else "--ro-bind", mount.source, mount.target]
+    return [*options, "--ro-bind", str(layout.scripts), SCRIPTS]
 
 
 def _system_dir(path: Path) -> list[str]:

@@ -5,12 +5,15 @@ import contextlib
 import json
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
+from andon.sandbox import seccomp
 from andon.sandbox.capped_output import CappedOutput
+
+Talk = Callable[[asyncio.subprocess.Process], Awaitable[None]]
 
 _DEATH_LIMIT = 10.0
 """Seconds a killed process may take to be gone."""
@@ -22,10 +25,6 @@ class Ended:
 
     exit_code: int | None
     """Of the command inside; None where bwrap failed or was killed before it could tell."""
-    output: bytes
-    """stdout and stderr of bwrap and the command, the middle left out."""
-    dropped: int
-    """Bytes left out."""
     timed_out: bool
     """True if the time limit ended it."""
 
@@ -34,17 +33,24 @@ class ConfinedProcess:
     """One bwrap around one command. `run` is awaited once."""
 
     def __init__(
-        self, bwrap: str, options: Sequence[str], argv: Sequence[str], *, stdin: bytes, output_cap: int
+        self, before: Sequence[str], options: Sequence[str], argv: Sequence[str], talk: Talk, *, stdin: int, stdout: int
     ) -> None:
-        self._bwrap = bwrap
+        """`before` is the command line up to bwrap's options; the filter of system calls is added to these.
+
+        `talk` reads stderr, and what else is a pipe, to the end. `stdin` and `stdout` are descriptors, or constants of
+        asyncio.subprocess; stderr goes where stdout goes if that is a pipe, else into a pipe of its own.
+        """
+        self._before = before
         self._options = options
         self._argv = argv
+        self._talk = talk
         self._stdin = stdin
-        self._output = CappedOutput(output_cap)
+        self._stdout = stdout
         self._process: asyncio.subprocess.Process | None = None
         self._namespace_init: int | None = None
         self._exit_code: int | None = None
         self._killed = False
+        self._spawned = asyncio.Event()
 
     def kill(self) -> None:
         """Begin to end every process of it; `run` returns when they are gone."""
@@ -53,6 +59,10 @@ class ConfinedProcess:
         if self._namespace_init is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._namespace_init, signal.SIGKILL)
+
+    async def started(self) -> None:
+        """Return when the descriptors it was given are no longer needed here."""
+        await self._spawned.wait()
 
     async def run(self, time_limit: float) -> Ended:
         """Run to the end or for `time_limit` seconds, and return when no process of it is alive, also when cancelled.
@@ -72,13 +82,15 @@ class ConfinedProcess:
                 self.kill()
                 await self._death(life)
         life.result()
-        kept, dropped = self._output.result()
-        return Ended(self._exit_code, kept, dropped, timed_out)
+        return Ended(self._exit_code, timed_out)
 
     async def _live(self) -> None:
         told, telling = os.pipe()
         try:
-            process = self._process = await self._spawn(telling)
+            try:
+                process = self._process = await self._spawn(telling)
+            finally:
+                self._spawned.set()
             status = await _reader(told)
         except BaseException:
             os.close(told)
@@ -86,9 +98,7 @@ class ConfinedProcess:
         finally:
             os.close(telling)
         try:
-            await asyncio.gather(
-                self._feed(process), self._collect(process), self._outlive(process), self._follow(status)
-            )
+            await asyncio.gather(self._talk(process), self._outlive(process), self._follow(status))
             await self._namespace_gone()
         finally:
             if self._namespace_init is not None:
@@ -97,17 +107,22 @@ class ConfinedProcess:
 
     async def _spawn(self, telling: int) -> asyncio.subprocess.Process:
         # Options in a file and an empty environment: inside, both can be read under /proc/1.
-        options_fd = os.memfd_create("bwrap-options")
+        options_fd, filter_fd = os.memfd_create("bwrap-options"), os.memfd_create("system-calls")
         try:
-            _fill(options_fd, "".join(f"{option}\0" for option in ("--json-status-fd", str(telling), *self._options)))
+            options = ["--json-status-fd", str(telling), *self._options]
+            if program := seccomp.bpf_program():
+                _fill(filter_fd, program)
+                options += ["--seccomp", str(filter_fd)]
+            _fill(options_fd, os.fsencode("".join(f"{option}\0" for option in options)))
+            pipe = asyncio.subprocess.PIPE
             return await asyncio.create_subprocess_exec(
-                self._bwrap, "--args", str(options_fd), "--", *self._argv,
-                stdin=asyncio.subprocess.PIPE if self._stdin else asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-                pass_fds=(telling, options_fd), env={}, cwd="/", process_group=0,
+                *self._before, "--args", str(options_fd), "--", *self._argv, stdin=self._stdin, stdout=self._stdout,
+                stderr=asyncio.subprocess.STDOUT if self._stdout == pipe else pipe,
+                pass_fds=(telling, options_fd, filter_fd), env={}, cwd="/", process_group=0,
             )  # fmt: skip
         finally:
             os.close(options_fd)
+            os.close(filter_fd)
 
     async def _namespace_gone(self) -> None:
         if self._namespace_init is None:
@@ -126,21 +141,6 @@ class ConfinedProcess:
             raise RunError(
                 StopCode.SANDBOX_LOST, f"the sandbox did not end within {_DEATH_LIMIT:.0f} s of being killed"
             )
-
-    async def _feed(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdin is None:
-            return
-        # A command need not read its input.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            process.stdin.write(self._stdin)
-            await process.stdin.drain()
-        process.stdin.close()
-
-    async def _collect(self, process: asyncio.subprocess.Process) -> None:
-        if process.stdout is None:
-            raise RuntimeError("bwrap was started without a pipe for its output")
-        while chunk := await process.stdout.read(262144):
-            self._output.add(chunk)
 
     async def _outlive(self, process: asyncio.subprocess.Process) -> None:
         # Not process.wait(): some versions of Python return from it only when the pipes are closed as well.
@@ -163,9 +163,35 @@ class ConfinedProcess:
             self._exit_code = report.get("exit-code", self._exit_code)
 
 
-def _fill(fd: int, text: str) -> None:
+def feed_and_collect(stdin: bytes, output: CappedOutput) -> Talk:
+    """Return the talk of a command that is given all its input at once."""
+
+    async def feed(process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None:
+            return
+        # A command need not read its input.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            process.stdin.write(stdin)
+            await process.stdin.drain()
+        process.stdin.close()
+
+    async def talk(process: asyncio.subprocess.Process) -> None:
+        await asyncio.gather(feed(process), collect(process.stdout, output))
+
+    return talk
+
+
+async def collect(pipe: asyncio.StreamReader | None, output: CappedOutput) -> None:
+    """Put what comes out of `pipe` into `output`, to the end of it."""
+    if pipe is None:
+        raise RuntimeError("bwrap was started without a pipe for its output")
+    while chunk := await pipe.read(262144):
+        output.add(chunk)
+
+
+def _fill(fd: int, content: bytes) -> None:
     with open(os.dup(fd), "wb") as file:
-        file.write(os.fsencode(text))
+        file.write(content)
     os.lseek(fd, 0, os.SEEK_SET)
 
 

@@ -39,7 +39,7 @@ class EntryStream:
         self._bytes += chunk
         # Every file costs a header besides its content.
         if len(self._bytes) > 2 * TOTAL_CAP:
-            raise workspace_too_large(TOTAL_CAP)
+            raise workspace_too_large(f"{TOTAL_CAP} bytes")
 
     def entries(self, *, file_cap: int = FILE_CAP, total_cap: int = TOTAL_CAP) -> list[Entry]:
         """Return every entry, sorted by path.
@@ -57,9 +57,9 @@ class EntryStream:
                     if member.isdir():
                         continue
                     entry = _entry(tar, member, file_cap)
-                    total += len(entry.content)
+                    total += len(entry.content or b"")
                     if total > total_cap:
-                        raise workspace_too_large(total_cap)
+                        raise workspace_too_large(f"{total_cap} bytes")
                     entries.append(entry)
         except tarfile.TarError as error:
             raise ValueError(f"the archive of the workspace is damaged: {error}") from error
@@ -85,7 +85,7 @@ def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo, file_cap: int) -> Entr
     mode = EXECUTABLE if member.mode & 0o100 else REGULAR
     file = tar.extractfile(member)
     if file is not None and member.size > file_cap:
-        return Entry(path, mode, b"", blob_id_of(cast("BinaryIO", file), member.size))
+        return Entry(path, mode, None, blob_id_of(cast("BinaryIO", file), member.size), oversized=True)
     content = file.read() if file else b""
     if len(content) != member.size:
         raise ValueError(f"the archive of the workspace ends within {member.name!r}")

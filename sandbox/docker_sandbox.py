@@ -13,12 +13,12 @@ from andon.records.stops import StopCode
 from andon.sandbox import docker_entries, docker_options, file_tools, inside
 from andon.sandbox.capped_output import CappedOutput
 from andon.sandbox.docker_exec import DockerExec, bytes_of
+from andon.sandbox.docker_image import toolchain_for
 from andon.sandbox.docker_layout import Place, fill_command, packed, places
 from andon.sandbox.docker_options import KEEPER, MEMORY, USER
 from andon.sandbox.docker_sweep import sweep
 from andon.sandbox.engine import (
     ENGINE_ERRORS,
-    Image,
     connect,
     find_image,
     remove_container,
@@ -27,9 +27,8 @@ from andon.sandbox.engine import (
 from andon.sandbox.environment import environment
 from andon.sandbox.file_tools import not_run, words
 from andon.sandbox.protocol import Entry, Finished
-from andon.sandbox.toolchain import INSIDE, SCRIPTS, Mount, Toolchain
+from andon.sandbox.toolchain import Toolchain
 
-_BIN_DIRS = (SCRIPTS, f"{INSIDE}/bin")
 _FILL_LIMIT, _ENTRIES_LIMIT, _DEATH_LIMIT = 300.0, 300.0, 10.0
 """Seconds for the workspace to go in, to come out, and for killed processes to be gone."""
 
@@ -39,7 +38,8 @@ class DockerSandbox:
 
     tier = "docker"
 
-    def __init__(self, api: APIClient, container: str, notes: tuple[str, ...]) -> None:
+    def __init__(self, api: APIClient, container: str, notes: tuple[str, ...], toolchain: Toolchain) -> None:
+        self._toolchain = toolchain
         self.notes = notes
         self._api = api
         self._container = container
@@ -93,9 +93,9 @@ class DockerSandbox:
         """See `Sandbox.read`."""
         return await file_tools.read(self._run_trusted, path, limit)
 
-    async def write(self, path: str, content: bytes) -> None:
+    async def write(self, path: str, content: bytes, *, expected: str = "") -> None:
         """See `Sandbox.write`."""
-        await file_tools.write(self._run_trusted, path, content)
+        await file_tools.write(self._run_trusted, path, content, expected)
 
     async def entries(self) -> list[Entry]:
         """See `Sandbox.entries`.
@@ -152,7 +152,7 @@ class DockerSandbox:
             command = inside.in_directory(cwd, argv)
             code, timed_out = await self._exec(command, env, bytes_of(stdin), output.add, time_limit, swept=swept)
             kept, dropped = output.result()
-            return Finished(code, kept, dropped, timed_out, time.monotonic() - started)
+            return Finished(code, kept, dropped, timed_out, time.monotonic() - started, "time" if timed_out else "")
 
     async def _fill(self, place: Place) -> None:
         output = CappedOutput(4000)
@@ -178,7 +178,7 @@ class DockerSandbox:
 
         `swept`: kill what is left of the command also where it ended by itself.
         """
-        command = DockerExec(self._api, self._container, user, argv, environment(_BIN_DIRS, added))
+        command = DockerExec(self._api, self._container, user, argv, environment(self._toolchain, added))
         life = asyncio.ensure_future(command.live(feed, take))
         ended = asyncio.ensure_future(command.ended())
         ended.add_done_callback(lambda done: done.cancelled() or done.exception())
@@ -245,26 +245,15 @@ def _make(home: Path, toolchain: Toolchain, read_only: Sequence[str], run_id: st
     container = None
     try:
         remove_left_containers(api)
-        image = find_image(api)
-        mounts, note = _toolchain_for(image, toolchain)
-        to_fill = places(home, read_only, toolchain if mounts else None)
+        image = find_image(api, toolchain.image)
+        found, note = toolchain_for(image, toolchain)
+        to_fill = places(home, read_only, found if found.mounted else None)
         kept = [place.inside for place in to_fill if place.user == KEEPER]
-        container = docker_options.create(api, image, run_id, kept, mounts)
+        container = docker_options.create(api, image, run_id, kept, found.mounts)
         api.start(container)
-        return DockerSandbox(api, container, (note,)), to_fill
+        return DockerSandbox(api, container, (note,), found), to_fill
     except ENGINE_ERRORS as error:
         if container is not None:
             with contextlib.suppress(*ENGINE_ERRORS):
                 remove_container(api, container)
         raise RunError(StopCode.NO_SANDBOX, f"the Docker engine cannot start a container: {error}") from error
-
-
-def _toolchain_for(image: Image, toolchain: Toolchain) -> tuple[Sequence[Mount], str]:
-    """Return the mounts to make, none where the image's own toolchain is used, and the note that says which it is."""
-    own = f"toolchain: the image's own ({image.name})"
-    if toolchain.by_default or not toolchain.mounts:
-        return (), own
-    python = toolchain.python_in_usr()
-    if python and python != image.python:
-        return (), f"{own}: the one that was named needs {python}, which the image does not have"
-    return toolchain.mounts, "toolchain: the one that was named"

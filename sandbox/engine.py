@@ -53,18 +53,18 @@ def connect() -> APIClient:
         raise RunError(StopCode.NO_SANDBOX, f"no Docker engine answers at {path}: {error}") from error
 
 
-def find_image(api: APIClient) -> Image:
-    """Return the image $ANDON_IMAGE names, or DEFAULT_IMAGE.
+def find_image(api: APIClient, named: str = "") -> Image:
+    """Return the image $ANDON_IMAGE names, else `named`, else DEFAULT_IMAGE.
 
     Raises:
-        RunError: with `no-sandbox` if the engine does not have it; nothing is ever pulled.
+        RunError: with `no-image` if the engine does not have it; nothing is ever pulled.
     """
-    name = os.environ.get("ANDON_IMAGE") or DEFAULT_IMAGE
+    name = os.environ.get("ANDON_IMAGE") or named or DEFAULT_IMAGE
     try:
         facts: dict[str, Any] = api.inspect_image(name)  # type: ignore[no-untyped-call]
     except ImageNotFound as error:
         raise RunError(
-            StopCode.NO_SANDBOX,
+            StopCode.NO_IMAGE,
             f"the Docker engine has no image {name!r}: build it with scripts/docker_engine of andon's sources, or name "
             "another one in ANDON_IMAGE",
         ) from error

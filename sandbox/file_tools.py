@@ -24,9 +24,9 @@ async def read(run: Run, path: str, limit: int) -> bytes:
     return await _file_tool(run, path, inside.read(path, limit), output_cap=limit)
 
 
-async def write(run: Run, path: str, content: bytes) -> None:
+async def write(run: Run, path: str, content: bytes, expected: str) -> None:
     """See `Sandbox.write`."""
-    await _file_tool(run, path, inside.write(path), stdin=content)
+    await _file_tool(run, path, inside.write(path, expected), stdin=content)
 
 
 def words(output: bytes) -> str:

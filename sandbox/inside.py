@@ -11,15 +11,25 @@ LIMITS = {"fsize": 1 << 30, "nofile": 4096, "core": 0}
 """Bytes a file may grow to, open files, bytes of a core dump."""
 
 _IN_DIRECTORY = 'cd -P -- "$1" || exit 126; shift; unset OLDPWD; exec /usr/bin/prlimit "$@"'
-_READ = '[ -d "$1" ] && exit 21; [ -e "$1" ] || exit 2; [ -f "$1" ] || exit 22; exec head -c "$2" -- "$1" 2>/dev/null'
+_READ = """
+[ -d "$1" ] && exit 21
+[ -e "$1" ] || exit 2
+[ -f "$1" ] || exit 22
+[ -r "$1" ] || exit 13
+exec head -c "$2" -- "$1" 2>/dev/null
+"""
 _WRITE = """
 case "$1" in */) exit 21;; esac
 [ -d "$1" ] && exit 21
 [ -e "$1" ] && [ ! -f "$1" ] && exit 22
+if [ "$2" ]; then
+    [ -e "$1" ] && there=$(sha256sum < "$1") || there=absent
+    [ "${there%% *}" = "$2" ] || exit 23
+fi
 mkdir -p -- "${1%/*}/" && cat > "$1" || exit 13
 """
 
-ERRNO_BY_EXIT = {2: errno.ENOENT, 13: errno.EACCES, 21: errno.EISDIR, 22: errno.EINVAL}
+ERRNO_BY_EXIT = {2: errno.ENOENT, 13: errno.EACCES, 21: errno.EISDIR, 22: errno.EINVAL, 23: errno.ESTALE}
 """What the exit codes of `read` and `write` mean."""
 
 
@@ -34,9 +44,9 @@ def read(path: str, limit: int) -> list[str]:
     return ["sh", "-c", _READ, "sh", absolute(path), str(limit)]
 
 
-def write(path: str) -> list[str]:
-    """Put stdin into a file, making its folders."""
-    return ["sh", "-c", _WRITE, "sh", absolute(path)]
+def write(path: str, expected: str) -> list[str]:
+    """Put stdin into a file, making its folders. `expected` is the SHA-256 of what must be there, or empty."""
+    return ["sh", "-c", _WRITE, "sh", absolute(path), expected]
 
 
 def resolve(path: str) -> list[str]:

@@ -23,16 +23,20 @@ def lay_out(store: TreeStore, tree: str, into: Path) -> None:
     Raises:
         RunError: with `policy-refused` for a tree that holds names no ordinary checkout would write.
     """
-    files = store.files(tree)
+    lay_out_files(store, store.files(tree), into)
+
+
+def lay_out_files(store: TreeStore, files: Sequence[TreeFile], into: Path) -> None:
+    """Write some files of a tree as `lay_out` does."""
     with _Folders(into) as folders:
-        for batch in _batches(store, files):
+        for batch in batches(store, files):
             contents = store.read_blobs(file.blob for file in batch if file.mode != SUBMODULE)
             for file in batch:
                 _put(folders, file, contents.get(file.blob, b""))
 
 
-def _batches(store: TreeStore, files: Sequence[TreeFile]) -> Iterator[list[TreeFile]]:
-    """Return the files in parts that fit into memory together."""
+def batches(store: TreeStore, files: Sequence[TreeFile]) -> Iterator[list[TreeFile]]:
+    """Yield the files in parts that fit into memory together."""
     sizes = store.sizes(file.blob for file in files if file.mode != SUBMODULE)
     batch: list[TreeFile] = []
     held = 0

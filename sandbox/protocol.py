@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
-WORKSPACE = "/work"
-"""Where the project lies inside every sandbox, on every tier, so that nothing a model sees depends on the host."""
+from andon.sandbox.objects import blob_id
+from andon.sandbox.protocol_names import WORKSPACE
+
+__all__ = ["EXECUTABLE", "LINK", "REGULAR", "SUBMODULE", "WORKSPACE", "Entry", "Finished", "Sandbox"]
 
 REGULAR, EXECUTABLE, LINK, SUBMODULE = "100644", "100755", "120000", "160000"
 """Git modes of what a tree may hold."""
@@ -25,6 +27,10 @@ class Finished:
     """True if the time limit ended it. Every process of the command is gone by then."""
     seconds: float
     """Wall time."""
+    why: Literal["", "time", "output", "memory", "stopped"] = ""
+    """What ended it, where it did not end by itself: its time limit, more output than is read, no memory left."""
+    kept: str = ""
+    """Path inside where the whole output lies, up to a second cap, if some of it was dropped and it could be kept."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +41,16 @@ class Entry:
     """Relative to the workspace, `/` between parts."""
     mode: str
     """REGULAR, EXECUTABLE, LINK, or `other` (directories are not entries; FIFOs, sockets and devices are `other`)."""
-    content: bytes
-    """File content, or the link's target; empty for `other` and for a file over FILE_CAP."""
-    oversized: str = ""
-    """Git's blob id of a file over FILE_CAP: it can be told from the base's, but is too large to be taken."""
+    content: bytes | None
+    """File content, or the link's target; empty for `other`; None where it was not read."""
+    blob: str = ""
+    """Git's blob id of a content that was not read; empty also there for what is a dropping (see droppings.py)."""
+    oversized: bool = False
+    """True for a file over FILE_CAP: it can be told from the base's, but is too large to be taken."""
+
+    def id(self) -> str:
+        """Return git's blob id of the content; empty for a dropping that was not read."""
+        return self.blob if self.content is None else blob_id(self.content)
 
 
 class Sandbox(Protocol):
@@ -90,12 +102,14 @@ class Sandbox(Protocol):
         """
         ...
 
-    async def write(self, path: str, content: bytes) -> None:
+    async def write(self, path: str, content: bytes, *, expected: str = "") -> None:
         """Put `content` at `path`, making parent directories; an existing file keeps its executable bit.
+
+        `expected`: the SHA-256 of the content that must be there now; empty for anything.
 
         Raises:
             IsADirectoryError: a directory is there.
-            OSError: it cannot be written.
+            OSError: it cannot be written; ESTALE where something else is there than was expected.
         """
         ...
 

@@ -41,8 +41,14 @@ class Change:
     """From the top of the tree."""
     mode: str | None
     """REGULAR, EXECUTABLE or LINK; None where the path is deleted."""
-    content: bytes = b""
-    """File content or link target."""
+    content: bytes | None = b""
+    """File content or link target; None where the store has it already."""
+    blob: str = ""
+    """Git's id of a content the store has already."""
+
+    def id(self) -> str:
+        """Return git's id of the content."""
+        return self.blob if self.content is None else blob_id(self.content)
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,10 @@ class TreeStore:
                 meant.pop(change.path, None)
         for change in changes:
             if change.mode is not None:
-                meant[change.path] = TreeFile(change.path, _checked(change), blob_id(change.content))
-        self._write_blobs(change.content for change in changes if change.mode is not None)
+                meant[change.path] = TreeFile(change.path, _checked(change), change.id())
+        self._write_blobs(
+            change.content for change in changes if change.mode is not None and change.content is not None
+        )
         tree = self._write_tree(base_tree, changes)
         built = {file.path: file for file in self.files(tree)}
         if built != meant:
@@ -131,6 +139,10 @@ class TreeStore:
         """Return the unified diff between two trees, without renames; undecodable bytes are shown as \\xNN."""
         return shown(self._git(*_DIFF, "-p", "--unified=3", "--diff-algorithm=myers", "--abbrev=12", old, new))
 
+    def patch(self, old: str, new: str) -> bytes:
+        """Return what `git apply` makes `new` of `old` with, binary files and odd bytes as they are."""
+        return self._git(*_DIFF, "-p", "--binary", "--full-index", "--diff-algorithm=myers", old, new)
+
     def stat(self, old: str, new: str) -> list[FileStat]:
         """Return the changed files with their line counts, sorted by path."""
         records = self._git(*_DIFF, "--numstat", "-z", old, new).split(b"\0")
@@ -140,14 +152,18 @@ class TreeStore:
         """Return the paths that differ between two trees, sorted; undecodable bytes are shown as \\xNN."""
         return [shown(path) for path in self._git(*_DIFF, "--name-only", "-z", old, new).split(b"\0") if path]
 
-    def commit(self, tree: str, parent: str, message: str, *, when: int) -> str:
-        """Return the id of a new unsigned commit by `andon <andon@localhost>`, dated `when` (Unix seconds, UTC)."""
+    def commit(self, tree: str, parent: str | None, message: str, *, when: int) -> str:
+        """Return the id of a new unsigned commit by `andon <andon@localhost>`, dated `when` (Unix seconds, UTC).
+
+        Without a parent it leads to no other commit.
+        """
         who = {
             f"GIT_{role}_{part}": value
             for role in ("AUTHOR", "COMMITTER")
             for part, value in (("NAME", "andon"), ("EMAIL", "andon@localhost"), ("DATE", f"@{when} +0000"))
         }
-        arguments = ["commit-tree", "--no-gpg-sign", "-p", parent, "-F", "-", tree]
+        parents = [] if parent is None else ["-p", parent]
+        arguments = ["commit-tree", "--no-gpg-sign", *parents, "-F", "-", tree]
         return run_git(arguments, git_dir=self.path, stdin=message.encode(), env=who).decode().strip()
 
     def _write_blobs(self, contents: Iterable[bytes]) -> None:
@@ -159,7 +175,7 @@ class TreeStore:
     def _write_tree(self, base_tree: str, changes: Sequence[Change]) -> str:
         gone = [b"0 %s\t%s\0" % (b"0" * 40, change.path) for change in changes if change.mode is None]
         put = [
-            b"%s %s\t%s\0" % (change.mode.encode(), blob_id(change.content).encode(), change.path)
+            b"%s %s\t%s\0" % (change.mode.encode(), change.id().encode(), change.path)
             for change in changes
             if change.mode is not None
         ]

@@ -17,12 +17,14 @@ _COVERED = ("/work", "/tmp", "/proc", "/dev", "/etc", "/opt/toolchain")  # noqa:
 
 @dataclass(frozen=True)
 class Mount:
-    """A host directory seen read-only inside."""
+    """A host directory seen inside."""
 
     source: str
     """On the host."""
     target: str
     """Inside."""
+    writable: bool = False
+    """True only where what lies there was made for this sandbox alone."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,12 @@ class Toolchain:
     """Directories programs need besides /usr."""
     by_default: bool = False
     """True if nobody named it: a tier with a toolchain of its own uses that."""
+    image: str = ""
+    """The image of the Docker tier; empty: the one that is built for it."""
+    env: tuple[tuple[str, str], ...] = ()
+    """Set for every command, by name and value."""
+    base: "Toolchain | None" = None
+    """What it was before `adding`; None where nothing was added."""
 
     @classmethod
     def system(cls) -> "Toolchain":
@@ -59,6 +67,25 @@ class Toolchain:
             _check_prefix(root, Path(prefix))
         mounts = (Mount(os.path.realpath(root), INSIDE), *(Mount(prefix, prefix) for prefix in outside))
         return cls(bin_dirs=(SCRIPTS, f"{INSIDE}/bin"), mounts=mounts)
+
+    def adding(
+        self, mounts: tuple[Mount, ...], bin_dirs: tuple[str, ...], env: tuple[tuple[str, str], ...]
+    ) -> "Toolchain":
+        """Return it with more beside it, first on PATH: every tier has these, whosever toolchain it uses."""
+        return replace(self, mounts=self.mounts + mounts, bin_dirs=bin_dirs + self.bin_dirs, env=env, base=self)
+
+    def added_to(self, other: "Toolchain") -> "Toolchain":
+        """Return `other` with what was added to this one."""
+        if self.base is None:
+            return other
+        before = self.base
+        mounts = tuple(mount for mount in self.mounts if mount not in before.mounts)
+        return other.adding(mounts, self.bin_dirs[: len(self.bin_dirs) - len(before.bin_dirs)], self.env)
+
+    @property
+    def mounted(self) -> bool:
+        """Whether a virtual environment is mounted at INSIDE."""
+        return any(mount.target == INSIDE for mount in self.mounts)
 
     def scripts(self) -> dict[str, bytes]:
         """Return the scripts of the virtual environment by name, rewritten to run from INSIDE."""

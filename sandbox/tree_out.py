@@ -5,17 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from andon.sandbox.droppings import DROPPINGS
 from andon.sandbox.host_git import GitError, run_git
 from andon.sandbox.names import link_problem, path_problem, shown
-from andon.sandbox.objects import blob_id
 from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR, SUBMODULE, Entry
 from andon.sandbox.store import Change, TreeFile, TreeStore
 from andon.sandbox.walk import FILE_CAP
-
-_DROPPINGS = frozenset({
-    b"__pycache__", b".pytest_cache", b".ruff_cache", b".mypy_cache", b".coverage", b".hypothesis", b"node_modules",
-})  # fmt: skip
-"""What tools leave beside the work: new files of these names are never part of a change, ignored by the base or not."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +36,12 @@ def take_tree(entries: Sequence[Entry], store: TreeStore, base_tree: str) -> Tak
     base = {file.path: file for file in store.files(base_tree)}
     differing = [entry for entry in entries if not _same(entry, base.get(entry.path))]
     new = [entry.path for entry in differing if entry.path not in base and not path_problem(entry.path)]
-    ignored = _ignored(store, base.values(), new) | {path for path in new if _DROPPINGS & set(path.split(b"/"))}
+    ignored = _ignored(store, base.values(), new) | {path for path in new if DROPPINGS & set(path.split(b"/"))}
     judge = _Judge(base, entries)
     changes: list[Change] = []
     for entry in differing:
         if entry.path not in ignored and judge.takes(entry):
-            changes.append(Change(entry.path, entry.mode, entry.content))
+            changes.append(Change(entry.path, entry.mode, entry.content, entry.blob))
     here = {entry.path for entry in entries}
     changes += [Change(path, None) for path in base if path not in here and judge.may_delete(path)]
     tree = store.build(base_tree, changes)
@@ -93,14 +88,15 @@ class _Judge:
 
 
 def _same(entry: Entry, file: TreeFile | None) -> bool:
-    return file is not None and file.mode == entry.mode and file.blob == (entry.oversized or blob_id(entry.content))
+    return file is not None and file.mode == entry.mode and file.blob == entry.id()
 
 
 def _problem(entry: Entry) -> str | None:
     if problem := path_problem(entry.path):
         return problem
     if entry.mode == LINK:
-        return link_problem(entry.path, entry.content)
+        # One that was laid out has been judged, or stands at the base.
+        return None if entry.content is None else link_problem(entry.path, entry.content)
     if entry.oversized:
         return f"is larger than {FILE_CAP // 1_000_000} MB, more than a change may carry"
     if entry.mode not in (REGULAR, EXECUTABLE):

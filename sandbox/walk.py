@@ -31,20 +31,20 @@ def walk(work: Path, *, file_cap: int = FILE_CAP, total_cap: int = TOTAL_CAP) ->
     top = os.open(work, _FOLDER)
     try:
         for entry in _below(top, b"", file_cap):
-            total += len(entry.content)
+            total += len(entry.content or b"")
             if total > total_cap:
-                raise workspace_too_large(total_cap)
+                raise workspace_too_large(f"{total_cap} bytes")
             entries.append(entry)
     finally:
         os.close(top)
     return sorted(entries, key=lambda entry: entry.path)
 
 
-def workspace_too_large(cap: int) -> RunError:
-    """Return what is raised for more than `cap` bytes in a workspace."""
+def workspace_too_large(what: str) -> RunError:
+    """Return what is raised for more than `what` (bytes or files, in words) in a workspace."""
     return RunError(
         StopCode.POLICY_REFUSED,
-        f"the workspace holds more than {cap} bytes: remove what was built or downloaded there",
+        f"the workspace holds more than {what}: remove what was built or downloaded there",
     )
 
 
@@ -74,7 +74,7 @@ def _file(folder: int, name: bytes, path: bytes, mode: str, file_cap: int) -> En
     with open(_open(folder, name, _FILE), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > file_cap:
-            return Entry(path, mode, b"", blob_id_of(file, size))
+            return Entry(path, mode, None, blob_id_of(file, size), oversized=True)
         return Entry(path, mode, file.read(file_cap))
 
 

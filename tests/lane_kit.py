@@ -135,6 +135,6 @@ def run_line(
     job = prepare(repository, chosen, run_id=run_id, started=1_700_000_000, queued=task is None, toolchain=toolchain)
     model = ScriptedModel(answers)
     events: list[RunEvent] = []
-    answerer = Answerer(models=dict.fromkeys(ROLES, model), label="scripted")
+    answerer = Answerer(models=lambda: dict.fromkeys(ROLES, model), label="scripted")
     result = asyncio.run(run_job(job, answerer, listeners=[events.append], ask=ask))
     return Ran(result, root, model, events)

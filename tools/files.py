@@ -1,6 +1,7 @@
 """list_files, read_file, edit_file and write_file: text files of the workspace, opened inside the sandbox."""
 
 import difflib
+import errno
 import hashlib
 import posixpath
 from collections.abc import Sequence
@@ -73,9 +74,7 @@ async def edit_file(sandbox: Sandbox, path: str, edits: Sequence[Edit]) -> str:
     regions: list[_Region] = []
     for number, edit in enumerate(edits, start=1):
         text = _replaced(text, edit, f"edit {number} of {len(edits)}", path, regions)
-    if hashlib.sha256(await _read_bytes(sandbox, path)).digest() != hashlib.sha256(before).digest():
-        raise ToolFailed(f"{path} changed while it was edited; nothing was written: read it again")
-    await _write(sandbox, path, text.replace("\n", ending).encode())
+    await _write(sandbox, path, text.replace("\n", ending).encode(), expected=hashlib.sha256(before).hexdigest())
     return _edited(path, text, regions)
 
 
@@ -172,9 +171,9 @@ def _is_crlf(text: str) -> bool:
     return "\r\n" in text and text.count("\r\n") == text.count("\n")
 
 
-async def _write(sandbox: Sandbox, path: str, content: bytes) -> None:
+async def _write(sandbox: Sandbox, path: str, content: bytes, *, expected: str = "") -> None:
     try:
-        await sandbox.write(path, content)
+        await sandbox.write(path, content, expected=expected)
     except OSError as error:
         raise _failed(path, error) from error
 
@@ -182,6 +181,8 @@ async def _write(sandbox: Sandbox, path: str, content: bytes) -> None:
 def _failed(path: str, error: OSError) -> ToolFailed:
     if isinstance(error, FileNotFoundError):
         return ToolFailed(f"there is no file {path!r}; list_files shows what there is")
+    if error.errno == errno.ESTALE:
+        return ToolFailed(f"{path} changed while it was edited; nothing was written: read it again")
     if isinstance(error, IsADirectoryError):
         return ToolFailed(f"{path!r} is a folder; list_files lists it")
     return ToolFailed(f"{path!r} cannot be used as a file: {error.strerror or error}")

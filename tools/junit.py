@@ -1,7 +1,6 @@
 """Reads what pytest writes as `junit_family=xunit1`, the one report whose shape is the same in pytest 8 and 9."""
 
 import re
-from dataclasses import dataclass
 from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -9,21 +8,10 @@ from defusedxml.ElementTree import fromstring
 
 from andon.guardrails.output import clean_text
 from andon.records.checks import TestOutcome
+from andon.tools.report import Gathering, Report, printable, shortened, steady
 
-_WORST = ("error", "failed", "passed", "skipped")
 _PLACE = re.compile(r"^([^\s:][^:\n]*):(\d+): ")
-_ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}\b")
-_EXPLANATION_LINES = 25
-
-
-@dataclass(frozen=True)
-class Report:
-    """What a report says of every test."""
-
-    tests: dict[str, TestOutcome]
-    """Outcome by test id, sorted; a file that cannot be collected is an `error` under its path."""
-    failures: dict[str, str]
-    """For those that failed: where, and what pytest explains; without versions, durations or addresses."""
+_EXPLAINED = re.compile(r"E(\s|$)")
 
 
 def read_junit(data: bytes) -> Report | None:
@@ -32,17 +20,10 @@ def read_junit(data: bytes) -> Report | None:
         root = fromstring(data)
     except (ParseError, DefusedXmlException, ValueError, LookupError):
         return None
-    cases = list(root.iter("testcase"))
-    tests: dict[str, TestOutcome] = {}
-    failures: dict[str, list[str]] = {}
-    for case in cases:
-        name = _node_id(case)
-        outcome, text = _outcome(case)
-        before = tests.get(name)
-        tests[name] = outcome if before is None else min(before, outcome, key=_WORST.index)
-        if text:
-            failures.setdefault(name, []).append(text)
-    return Report(dict(sorted(tests.items())), {name: "\n".join(failures[name]) for name in sorted(failures)})
+    found = Gathering()
+    for case in root.iter("testcase"):
+        found.add(_node_id(case), *_outcome(case))
+    return found.report()
 
 
 def _node_id(case: Element) -> str:
@@ -50,17 +31,13 @@ def _node_id(case: Element) -> str:
 
     Items of a project's own kind may have no name (pygments has 1,508 such): they count under their file or class.
     """
-    file, name, dotted = (_printable(case.get(key, "")) for key in ("file", "name", "classname"))
+    file, name, dotted = (printable(case.get(key, "")) for key in ("file", "name", "classname"))
     if not name or not dotted:
         return file or name or dotted or "(a test without a name)"
-    module = re.sub(r"\.py$", "", file).replace("/", ".")
+    module = file.removesuffix(".py").replace("/", ".")
     if not file or not (dotted == module or dotted.startswith(module + ".")):
         return f"{dotted}::{name}"
     return "::".join([file, *filter(None, dotted[len(module) + 1 :].split(".")), name])
-
-
-def _printable(text: str) -> str:
-    return "".join(character if ord(character) >= 32 else f"\\x{ord(character):02x}" for character in text)
 
 
 def _outcome(case: Element) -> tuple[TestOutcome, str]:
@@ -75,15 +52,12 @@ def _explanation(element: Element) -> str:
     """Return the last place inside the workspace, and the lines pytest marks with `E`."""
     lines = clean_text(element.text or "").split("\n")
     places = [f"{found[1]}:{found[2]}" for line in lines if (found := _PLACE.match(line)) and _inside(found[1])]
-    explained = [line.rstrip() for line in lines if re.match(r"E(\s|$)", line) and "Use -v to get" not in line]
+    explained = [line.rstrip() for line in lines if _EXPLAINED.match(line) and "Use -v to get" not in line]
     if not explained:
         explained = [
             f"E   {line}".rstrip() for line in clean_text(element.get("message") or "no explanation").split("\n")
         ]
-    if len(explained) > _EXPLANATION_LINES:
-        cut = len(explained) - _EXPLANATION_LINES
-        explained[_EXPLANATION_LINES:] = [f"[… {cut} lines cut; run the test alone with run_command to see them]"]
-    return _ADDRESS.sub("0x…", "\n".join([*places[-1:], *explained]))
+    return steady("\n".join([*places[-1:], *shortened(explained)]))
 
 
 def _inside(path: str) -> bool:

@@ -11,7 +11,7 @@ from agents.mcp import MCPServer
 from agents.testing import ModelCall, ModelStep, ScriptedModel, assistant_message, function_call
 from openai.types.responses import ResponseOutputMessage, ResponseOutputRefusal
 
-from andon.agents.handoffs import Repairable
+from andon.agents.refusals import Repairable
 from andon.agents.lane import run_lane
 from andon.records.calls import Role
 from andon.records.errors import RunError

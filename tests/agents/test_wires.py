@@ -16,7 +16,8 @@ from agents import ModelSettings, ModelTracing
 from agents.testing import ScriptedModel, assistant_message, function_call
 from wire_kit import Fault, Turn, Wire, calls, serving
 
-from andon.agents.models import openai_model, wire_and_name
+from andon.agents.model_names import wire_and_name
+from andon.agents.models import openai_model
 from andon.agents.step_model import StepModel
 from andon.agents.streaming import Streamed
 from andon.records.errors import RunError

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from andon.context.base import BaseFiles
-from andon.context.commands import NODE_SYNTAX, PYTHON_SYNTAX, name_of
+from andon.context.commands import CHECK_NODE_SYNTAX, CHECK_PYTHON_SYNTAX, NODE_SYNTAX, PYTHON_SYNTAX, name_of
 from andon.context.detect import detect
 from andon.context.settings import Checks, Settings
 from andon.records.project import Command, ProjectSetup, Runner
@@ -28,8 +28,8 @@ def _test(runner: Runner, argv: str, origin: str, cwd: str = ".") -> Command:
     return Command(kind="test", runner=runner, argv=tuple(argv.split()), origin=origin, cwd=cwd)
 
 
-def _static(runner: Runner, argv: str, origin: str, cwd: str = ".") -> Command:
-    return Command(kind="static", runner=runner, argv=tuple(argv.split()), origin=origin, cwd=cwd)
+def _static(runner: Runner, argv: str, origin: str, cwd: str = ".", instead: tuple[str, ...] = ()) -> Command:
+    return Command(kind="static", runner=runner, argv=tuple(argv.split()), origin=origin, cwd=cwd, instead=instead)
 
 
 def _syntax(origin: str, cwd: str = ".") -> Command:
@@ -45,9 +45,9 @@ def test_a_python_project_with_pytest_and_ruff(base: MakeFiles) -> None:
     assert detect(files, Settings()) == ProjectSetup(
         languages=["python"],
         tests=[_test("pytest", "python -m pytest", "pyproject.toml")],
-        static=[_static("ruff", "ruff check .", "pyproject.toml")],
+        static=[_static("ruff", "ruff check .", "pyproject.toml", instead=CHECK_PYTHON_SYNTAX)],
         lock_files=["uv.lock"],
-        programs=["pytest", "python", "ruff"],
+        programs=["pytest", "python"],
         notes=[_not_installed("uv.lock")],
     )
 
@@ -102,11 +102,11 @@ def test_the_project_of_the_guide_runs_the_test_runner_of_node(base: MakeFiles) 
     [("package-lock.json", "npm"), ("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("README.md", "npm")],
 )
 def test_the_lock_file_names_the_package_manager(base: MakeFiles, lock: str, manager: Runner) -> None:
-    package = '{"scripts": {"test": "vitest run", "lint": "eslint ."}}'
+    package = '{"scripts": {"test": "ava", "lint": "eslint ."}}'
     setup = detect(base({"package.json": package, lock: ""}), Settings())
     assert (setup.tests, setup.static, setup.programs) == (
         [_test(manager, f"{manager} test", "package.json")],
-        [_static("other", f"{manager} run lint", "package.json")],
+        [_static("other", f"{manager} run lint", "package.json", instead=CHECK_NODE_SYNTAX)],
         sorted([manager, "node"]),
     )
 
@@ -124,8 +124,17 @@ def test_two_package_managers_are_noted(base: MakeFiles) -> None:
     ("script", "expected"),
     [
         ("node --test tests/", _test("node-test", "node --test tests/", "package.json")),
-        ("node --test tests/*.mjs", _test("npm", "npm test", "package.json")),
-        ("npm run build && node --test", _test("npm", "npm test", "package.json")),
+        ("node --test tests/*.mjs", _test("node-test", "npm test", "package.json")),
+        ("npm run build && node --import=./x.mjs --test", _test("node-test", "npm test", "package.json")),
+        ("tsx --test 'tests/**/*.ts'", _test("node-test", "npm test", "package.json")),
+        ("NODE_ENV=test node --test", _test("node-test", "npm test", "package.json")),
+        ("mocha --test-dir x", _test("mocha", "npm test", "package.json")),
+        ("jest", _test("jest", "npm test", "package.json")),
+        ("NODE_OPTIONS=--experimental-vm-modules npx jest --ci", _test("jest", "npm test", "package.json")),
+        ("vitest run", _test("vitest", "npm test", "package.json")),
+        ("jest && eslint .", _test("npm", "npm test", "package.json")),
+        ("mocha --reporter dot", _test("npm", "npm test", "package.json")),
+        ("ava", _test("npm", "npm test", "package.json")),
     ],
 )
 def test_a_node_script_that_needs_a_shell_goes_through_npm(base: MakeFiles, script: str, expected: Command) -> None:
@@ -200,7 +209,7 @@ def test_projects_below_the_root_run_in_their_folder(base: MakeFiles) -> None:
         languages=["javascript", "python"],
         tests=[
             _test("pytest", "python -m pytest", "api/pyproject.toml", "api"),
-            _test("yarn", "yarn test", "web/package.json", "web"),
+            _test("jest", "yarn test", "web/package.json", "web"),
         ],
         static=[_syntax("api/pyproject.toml", "api"), _node_syntax("web/package.json", "web")],
         lock_files=["api/uv.lock", "web/yarn.lock"],
@@ -213,6 +222,15 @@ def test_projects_below_the_root_run_in_their_folder(base: MakeFiles) -> None:
             _not_installed("api/uv.lock, web/yarn.lock"),
         ],
     )
+
+
+def test_tests_of_a_project_below_do_not_make_the_root_a_project(base: MakeFiles) -> None:
+    files = {"api/pyproject.toml": "", "api/tests/test_a.py": "", "web/package.json": "{}", "tests/test_all.py": ""}
+    assert [command.cwd for command in detect(base(files), Settings()).tests] == ["."]
+    del files["tests/test_all.py"]
+    setup = detect(base(files), Settings())
+    assert [command.cwd for command in setup.tests] == ["api"]
+    assert setup.static == [_syntax("api/pyproject.toml", "api"), _node_syntax("web/package.json", "web")]
 
 
 def test_what_the_root_tests_cover_is_not_run_twice(base: MakeFiles) -> None:
@@ -238,9 +256,49 @@ def test_settings_replace_what_was_detected(base: MakeFiles) -> None:
             _test("node-test", "node --test", origin),
             _test("other", "./t", origin),
         ],
+        static_declined=True,
         programs=["./t", "node", "pytest", "python"],
-        notes=[NO_STATIC],
+        notes=["No static check is made, by `static = []` in factory/andon.toml."],
     )
+
+
+def test_a_missing_key_declines_nothing(base: MakeFiles) -> None:
+    setup = detect(base({"README.md": ""}), Settings(checks=Checks(test=[("./t",)])))
+    assert (setup.static_declined, setup.notes) == (False, [NO_STATIC])
+
+
+def test_a_script_that_calls_another_is_read_too(base: MakeFiles) -> None:
+    scripts = '{"test": "npm run lint && npm run unit:all", "unit:all": "yarn unit", "unit": "node --test a b"}'
+    assert [one.runner for one in detect(base({"package.json": f'{{"scripts": {scripts}}}'}), Settings()).tests] == [
+        "node-test"
+    ]
+
+
+def test_scripts_that_call_each_other_end(base: MakeFiles) -> None:
+    package = '{"scripts": {"test": "npm run a", "a": "npm run test"}}'
+    assert detect(base({"package.json": package}), Settings()).tests == [_test("npm", "npm test", "package.json")]
+
+
+def test_a_named_npm_test_is_read_like_a_detected_one(base: MakeFiles) -> None:
+    files = base({"package.json": '{"scripts": {"test": "node --test a*.js"}}'})
+    named = detect(files, Settings(checks=Checks(test=[("npm", "test"), ("npm", "run", "other")])))
+    assert [command.runner for command in named.tests] == ["node-test", "npm"]
+    assert named.programs == ["node", "npm"]
+
+
+@pytest.mark.parametrize(
+    ("files", "instead"),
+    [
+        ({"a.py": ""}, CHECK_PYTHON_SYNTAX),
+        ({"package.json": "{}"}, CHECK_NODE_SYNTAX),
+        ({"go.mod": ""}, ()),
+    ],
+)
+def test_a_named_linter_has_the_syntax_check_of_the_language_behind_it(
+    base: MakeFiles, files: dict[str, str], instead: tuple[str, ...]
+) -> None:
+    [linter] = detect(base(files), Settings(checks=Checks(static=[("mylint", ".")]))).static
+    assert linter.instead == instead
 
 
 def test_what_is_left_alone_is_noted(base: MakeFiles) -> None:

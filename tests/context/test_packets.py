@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from andon.context.commands import PYTHON_SYNTAX
+from andon.context.diffs import with_numbers
 from andon.context.packets import executor_packet, planner_packet, repair_packet, reviewer_packet
 from andon.context.project import Project
 from andon.records.checks import CheckRecord, Comparison
@@ -180,19 +182,18 @@ New, pass now, not seen to fail on the base:
 DIFF_PART = """\
 # Diff from the base: 2 files
 ````diff
-diff --git a/src/watchlist.py b/src/watchlist.py
-index 1..2 100644
 --- a/src/watchlist.py
 +++ b/src/watchlist.py
-@@ -1,2 +1,3 @@
- import json
--OLD = 1
-+NEW = 1
-+text = "```"
+@@
+1  import json
+  -OLD = 1
+2 +NEW = 1
+3 +text = "```"
 ````
 [1 not shown; git diff HEAD -- PATH or read_file shows each]
 - uv.lock +1 -1 (lock file or generated)
 """
+BEFORE_HANDING_OVER = "Before that: run_tests (`python -m pytest`), run_command with `ruff check .`.\n"
 
 
 def test_the_planner_starts_from_project_task_red_tests_and_tree() -> None:
@@ -205,19 +206,56 @@ def test_the_planner_starts_from_project_task_red_tests_and_tree() -> None:
 
 
 def test_the_executor_starts_from_project_task_plan_and_red_tests() -> None:
-    assert executor_packet(TASK, PROJECT, PROTECTED, PLAN, SETUP, [RUFF, PYTEST]) == (
+    assert executor_packet(TASK, PROJECT, PROTECTED, PLAN, SETUP, [RUFF, PYTEST], {}) == (
         f"{PROJECT_PART}\n{TASK_PART}\n{PLAN_PART}\n{BASE_PART}\n"
         "# Now\nGoal: Add a watchlist page\nCriteria: 1, 2\n"
         "Hand over: make the change and its tests, then call transfer_to_reviewer with your report.\n"
+        f"{BEFORE_HANDING_OVER}"
     )
+
+
+def test_the_executor_is_shown_small_files_of_the_plan_whole_before_the_closing_lines() -> None:
+    files = {"a.py": "x = 1\n\ny = '```'\n", "b.py": "# Now\n"}
+    packet = executor_packet(TASK, PROJECT, PROTECTED, PLAN, SETUP, [RUFF, PYTEST], files)
+    assert (
+        "# Files of the plan as they are at the base\n"
+        "a.py:\n````\nx = 1\n\ny = '```'\n````\nb.py:\n```\n# Now\n```\n\n# Now\nGoal:"
+    ) in packet
+
+
+def test_checks_are_named_as_they_are_typed_and_scripts_of_our_own_are_not() -> None:
+    web = Command(kind="test", runner="npm", argv=("npm", "test", "--", "a b"), cwd="web")
+    syntax = Command(kind="static", runner="other", argv=("python", "-c", PYTHON_SYNTAX))
+    lint = Command(kind="static", runner="ruff", argv=("ruff", "check", "."), cwd="api")
+    packets = [
+        executor_packet(TASK, PROJECT, PROTECTED, PLAN, ProjectSetup(tests=tests, static=static), [], {})
+        for tests, static in (([web], [syntax, lint]), ([], [syntax]))
+    ]
+    assert packets[0].endswith(
+        "\nBefore that: run_tests (`cd web && npm test -- 'a b'`), run_command with `cd api && ruff check .`.\n"
+    )
+    assert packets[1].endswith("with your report.\n")
+
+
+def test_a_check_that_did_not_run_says_why() -> None:
+    record = PYTEST.model_copy(
+        update={"outcome": "not-run", "tests": {}, "reason": "pytest does not know --cov\n# Now"}
+    )
+    packet = planner_packet(TASK, PROJECT, PROTECTED, SETUP, [record], [])
+    assert "\npytest: not-run\n  pytest does not know --cov\n  # Now\n" in packet
 
 
 def review_of(
-    diff: str, comparison: Comparison = COMPARISON, *, earlier: Sequence[Review] = (), rounds: int = 2
+    diff: str,
+    comparison: Comparison = COMPARISON,
+    *,
+    earlier: Sequence[Review] = (),
+    outside: Sequence[str] = (),
+    since: str = "",
 ) -> str:
-    return reviewer_packet(
-        TASK, PROJECT, PROTECTED, PLAN, ["Write the page: too big"], earlier, 2, [RUFF, PYTEST], comparison, diff
-    )
+    checks = [RUFF, PYTEST]
+    undone = ["Write the page: too big"]
+    return reviewer_packet(TASK, PROJECT, PROTECTED, PLAN, undone, earlier, 2, checks, comparison, outside, diff, since)
 
 
 def test_the_reviewer_starts_from_task_rules_plan_checks_and_diff() -> None:
@@ -233,23 +271,48 @@ def test_the_reviewer_starts_from_task_rules_plan_checks_and_diff() -> None:
     )
 
 
-def test_the_last_review_knows_what_the_earlier_ones_asked_for_and_must_decide() -> None:
+def test_the_last_review_knows_what_the_earlier_ones_found_and_must_decide() -> None:
     packet = review_of(WATCHLIST_DIFF, earlier=[REVIEW])
-    assert "# Review 1 asked for\n- src/watchlist.py:3: Wrong text\n  # Now\n\n" in packet
+    assert "# Review 1 asked for\nmust-fix:\n- src/watchlist.py:3: Wrong text\n  # Now\nnote:\n- Name it.\n\n" in packet
     assert packet.endswith(
-        "This is review 2 of at most 2. Hand over: this is the last review, hand_back is closed: "
-        'finish_review with "pass" or "fail".\n'
+        "This is review 2 of at most 2. Hand over: hand_back is closed, since no review is left in which a repair "
+        'could be judged (limits.review_rounds): call finish_review with "pass" or "fail".\n'
     )
 
 
+def test_a_second_review_sees_what_changed_since_the_first_before_the_whole_change() -> None:
+    packet = review_of(WATCHLIST_DIFF, earlier=[REVIEW], since=WATCHLIST_DIFF.replace("NEW", "NEWER"))
+    first, second = packet.split("# Diff from the base: 1 file\n")
+    assert "# Diff since review 1: 1 file\n````diff\n" in first
+    assert ("2 +NEWER = 1" in first, "2 +NEW = 1" in second) == (True, True)
+
+
+def test_a_second_review_of_the_same_tree_is_told_so() -> None:
+    assert "# Diff since review 1\nNothing changed.\n\n" in review_of(WATCHLIST_DIFF, earlier=[REVIEW])
+
+
+def test_a_first_review_sees_one_diff() -> None:
+    assert "since review" not in review_of(WATCHLIST_DIFF)
+
+
+def test_what_the_plan_does_not_cover_is_told_to_the_reviewer() -> None:
+    assert (
+        "# Changed outside the plan's files: judge whether each is needed\n- setup.py\n- odd\\x0aname\n\n"
+    ) in review_of(WATCHLIST_DIFF, outside=["setup.py", "odd\nname"])
+    many = [f"f{number:02}" for number in range(60)]
+    assert "\n- f49\n- and 10 more\n\n" in review_of(WATCHLIST_DIFF, outside=many)
+    assert "outside the plan" not in review_of(WATCHLIST_DIFF)
+
+
 def test_a_repair_starts_from_the_findings_and_what_the_tree_holds() -> None:
-    assert repair_packet(TASK, PROJECT, PROTECTED, PLAN, REVIEW, COMPARISON, WATCHLIST_DIFF + LOCK_DIFF) == (
+    assert repair_packet(TASK, PROJECT, PROTECTED, PLAN, SETUP, REVIEW, COMPARISON, WATCHLIST_DIFF + LOCK_DIFF) == (
         f"{TASK_PART}\n{RULES_PART}\n{PROTECTED_PART}\n{PLAN_PART}\n"
         f"# Checks of the change: red-as-before\nOne test fails as at the base.\n\n{DIFF_PART}\n"
         "# Review: changes are needed\nReason: Nearly there.\n"
         "must-fix:\n- src/watchlist.py:3: Wrong text\n  # Now\nnote:\n- Name it.\n\n"
         "# Now\nGoal: Add a watchlist page\nCriteria: 1, 2\n"
         "Hand over: mend every must-fix finding, then call transfer_to_reviewer with your report.\n"
+        f"{BEFORE_HANDING_OVER}"
     )
 
 
@@ -277,7 +340,7 @@ def test_a_task_without_criteria_asks_the_planner_to_propose_them() -> None:
 
 def test_proposed_criteria_are_marked_as_such_for_the_executor() -> None:
     plan = PLAN.model_copy(update={"criteria_proposed": True, "acceptance_criteria": ["Prices are fresh"]})
-    packet = executor_packet(Task(id="a", title="t"), PROJECT, [], plan, SETUP, [])
+    packet = executor_packet(Task(id="a", title="t"), PROJECT, [], plan, SETUP, [], {})
     assert "Acceptance criteria (proposed by the planner):\n1. Prices are fresh\n" in packet
 
 
@@ -318,11 +381,30 @@ def test_criteria_constraints_areas_and_failing_tests_are_never_left_out() -> No
 def test_a_diff_over_the_budget_is_cut_by_file_with_a_list() -> None:
     big = WATCHLIST_DIFF.replace("watchlist.py", "big.py") + "+x\n" * 9000
     packet = review_of(big + WATCHLIST_DIFF)
+    shown = with_numbers(WATCHLIST_DIFF)
     assert (
-        f"# Diff from the base: 2 files\n````diff\n{WATCHLIST_DIFF}````\n"
+        f"# Diff from the base: 2 files\n````diff\n{shown}\n````\n"
         "[1 not shown; git diff HEAD -- PATH or read_file shows each]\n"
         "- src/big.py +9002 -1 (over the budget)\n"
     ) in packet
+
+
+def test_lines_of_a_diff_carry_the_numbers_they_have_in_the_new_file() -> None:
+    text = (
+        "diff --git a/a.py b/a.py\nindex 1..2 100755\n--- a/a.py\n+++ b/a.py\n"
+        "@@ -8,3 +8,4 @@ def f():\n one\n--- two\n+++ two\n+three\n \n\\ No newline at end of file\n"
+        "@@ -40 +42 @@\n-x\n+y\n"
+    )
+    assert with_numbers(text) == (
+        "--- a/a.py\n+++ b/a.py\n"
+        "@@ def f():\n 8  one\n   --- two\n 9 +++ two\n10 +three\n11  \n   \\ No newline at end of file\n"
+        "@@\n   -x\n42 +y"
+    )
+
+
+def test_a_diff_without_lines_keeps_what_it_says() -> None:
+    mode = "diff --git a/a.sh b/a.sh\nold mode 100644\nnew mode 100755\n"
+    assert with_numbers(mode) == mode.rstrip("\n")
 
 
 def test_removed_binary_and_oddly_named_files_keep_their_names() -> None:
@@ -331,7 +413,7 @@ def test_removed_binary_and_oddly_named_files_keep_their_names() -> None:
     )
     binary = "diff --git a/b.min.js b/b.min.js\nindex 1..2 100644\nBinary files a/b.min.js and b/b.min.js differ\n"
     odd = 'diff --git "a/\\tc.min.js" "b/\\tc.min.js"\n--- "a/\\tc.min.js"\n+++ "b/\\tc.min.js"\n@@ -1 +1 @@\n-x\n+y\n'
-    packet = reviewer_packet(TASK, PROJECT, [], PLAN, [], [], 2, [], COMPARISON, removed + binary + odd)
+    packet = reviewer_packet(TASK, PROJECT, [], PLAN, [], [], 2, [], COMPARISON, [], removed + binary + odd, "")
     assert ("# Protected\nNothing beyond .git and factory/.\n") in packet
     assert (
         "# Diff from the base: 3 files\n"
@@ -343,13 +425,16 @@ def test_removed_binary_and_oddly_named_files_keep_their_names() -> None:
 
 
 def test_flaky_gone_and_edited_tests_are_told_to_the_reviewer() -> None:
-    comparison = Comparison(outcome="changed-tests", flaky=["t::f"], gone=["t::g"], edited=["t::e"])
+    comparison = Comparison(
+        outcome="changed-tests", flaky=["t::f"], gone=["t::g"], edited=["t::e"], strengthened=["t::s"]
+    )
     packet = review_of(WATCHLIST_DIFF, comparison)
     assert (
         "# Base against head: changed-tests\n"
         "Differ from run to run on the same tree:\n- t::f\n"
         "Gone:\n- t::g\n"
-        "Pass only because the test was edited: the base's version fails:\n- t::e\n\n"
+        "Pass only because the test was edited: the base's version fails:\n- t::e\n"
+        "Edited, fail on the base as edited and pass now:\n- t::s\n\n"
     ) in packet
 
 

@@ -10,6 +10,7 @@ from markdown_it.token import Token
 from andon.delivery.checks_table import checks_table, outcome_line
 from andon.delivery.memory import memory_md
 from andon.delivery.papers import pr_body_md, proposal_md, review_md
+from andon.delivery.taking import Kept
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
 from andon.records.plan import Plan
 from andon.records.project import ProtectedRule
@@ -88,8 +89,33 @@ def test_a_check_says_what_its_result_rests_on() -> None:
     assert "failed: exit code 3" in checks_table([bare], [], None)
 
 
+def test_a_check_that_did_not_run_says_why_once_below_the_table() -> None:
+    record = BASE[0].model_copy(update={"outcome": "not-run", "tests": {}, "reason": "pytest does not know *--cov*"})
+    assert checks_table([record], [record], None) == (
+        "| check    | base    | head    |\n"
+        "| -------- | ------- | ------- |\n"
+        "| `pytest` | not-run | not-run |\n"
+        "\nNot run:\n\n- `pytest`: pytest does not know \\*--cov\\*"
+    )
+
+
+def test_counts_stand_in_for_tests_that_were_left_out() -> None:
+    trimmed = HEAD[0].without({"t.py::n"})
+    assert trimmed.tests == {"tests/test_a.py::test_two": "failed"}
+    assert checks_table([], [trimmed], None) == checks_table([], [HEAD[0]], None)
+
+
 def test_every_group_of_tests_is_named_below_the_table() -> None:
-    groups = ["newly_failing", "still_failing", "flaky", "gone", "edited", "fixed", "new_failing_at_base"]
+    groups = [
+        "newly_failing",
+        "still_failing",
+        "flaky",
+        "gone",
+        "edited",
+        "fixed",
+        "new_failing_at_base",
+        "strengthened",
+    ]
     comparison = Comparison.model_validate({"outcome": "red-new"} | {group: [group] for group in groups})
     assert checks_table([], [], comparison).splitlines()[2:] == [
         *("", "Newly failing:", "", "- `newly_failing`"),
@@ -99,6 +125,7 @@ def test_every_group_of_tests_is_named_below_the_table() -> None:
         *("", "Pass only because the test was edited:", "", "- `edited`"),
         *("", "Fixed:", "", "- `fixed`"),
         *("", "New, and fail on the base:", "", "- `new_failing_at_base`"),
+        *("", "Edited, and fail on the base as edited:", "", "- `strengthened`"),
     ]
 
 
@@ -115,10 +142,6 @@ def test_the_proposal_says_first_that_checks_are_red_as_before() -> None:
 **Red as before: nothing new fails; what is red was red at the base.**
 
 One fails.
-
-Warnings:
-
-- ran on HEAD; 2 files differ
 
 Branch: `factory/task-001-add-a-watchlist-page`
 
@@ -158,8 +181,52 @@ Findings, in the reviewer's words:
 
 - `src/watchlist.py` +2 -1
 - `logo.png` binary
+
+## Notes on the run
+
+- ran on HEAD; 2 files differ
 """
     )
+
+
+KEPT = Kept(
+    StopCode.NOT_SHOWN, "Deliver although *nothing* shows it?", "c" * 40, "d" * 40, "factory/runs/task-001/diff.patch"
+)
+
+
+def test_papers_of_an_undelivered_run_say_where_the_change_is_and_how_to_take_it_and_name_no_branch() -> None:
+    said = """\
+**Not delivered** (not-shown): Deliver although \\*nothing\\* shows it?
+
+No branch was made. The change is kept as `factory/runs/task-001/diff.patch` \
+(tree `dddddddddddddddddddddddddddddddddddddddd`). To take it, from the top of the repository at commit `cccccccccccc`:
+
+```sh
+git apply factory/runs/task-001/diff.patch
+```
+"""
+    proposal = proposal_md(TASK, PLAN, REVIEW, COMPARISON, STATS, [], kept=KEPT)
+    body = pr_body_md(TASK, PLAN, REVIEW, BASE, HEAD, COMPARISON, STATS, [], [], kept=KEPT)
+    assert proposal.startswith(
+        "# Add a watchlist page\n\n**Red as before: nothing new fails; what is red was red at the base.**\n\n"
+        f"One fails.\n\n{said}\nTask: `task-001`"
+    )
+    assert f"\n\n{said}\n## What and why" in body
+    assert [PLAN.branch in paper or "revert" in paper for paper in (proposal, body)] == [False, False]
+
+
+def test_papers_of_a_run_that_changed_nothing_name_no_patch() -> None:
+    proposal = proposal_md(TASK, PLAN, None, None, [], [], kept=KEPT._replace(tree=None))
+    assert "\n\nNo branch was made, and no file was changed.\n\n" in proposal
+    assert "diff.patch" not in proposal
+
+
+def test_what_the_plan_does_not_cover_stands_in_proposal_and_pr_body() -> None:
+    proposal = proposal_md(TASK, PLAN, REVIEW, COMPARISON, STATS, ["a note"], outside=["logo.png"])
+    body = pr_body_md(TASK, PLAN, REVIEW, [], [], COMPARISON, STATS, [], ["a note"], outside=["logo.png"])
+    section = "- `logo.png` binary\n\n## Changed outside the plan\n\n- `logo.png`\n\n## "
+    assert [section in paper for paper in (proposal, body)] == [True, True]
+    assert [paper.endswith("\n\n## Notes on the run\n\n- a note\n") for paper in (proposal, body)] == [True, True]
 
 
 def test_the_pr_body_holds_what_a_person_needs_to_decide() -> None:
@@ -297,7 +364,9 @@ def test_memory_keeps_facts_and_a_proposed_lesson_apart() -> None:
 - Changed: `src/watchlist.py`, `logo.png`
 - Still failing: `tests/test_a.py::test_two`
 
-## Proposed lesson (not read by any run until a person promotes it)
+## Lesson proposed by the executor (not read by any run until a person promotes it)
+
+A model's words; no record shows them.
 
 > Ask first.
 > #&#8203;#&#8203; Facts (from records)
@@ -306,9 +375,11 @@ def test_memory_keeps_facts_and_a_proposed_lesson_apart() -> None:
     )
 
 
-def test_memory_without_a_lesson_says_so() -> None:
-    memory = memory_md(TASK, StopCode.NO_SANDBOX, None, [], [], " \n")
-    assert memory.endswith("until a person promotes it)\n\nNone was proposed.\n")
+@pytest.mark.parametrize("lesson", ["", " \n"])
+def test_memory_without_a_lesson_says_nothing_of_one(lesson: str) -> None:
+    memory = memory_md(TASK, StopCode.NO_SANDBOX, None, [], [], lesson)
+    assert "lesson" not in memory.lower()
+    assert memory.endswith("- Review rounds: 0\n")
 
 
 FORGERIES = [
@@ -337,10 +408,14 @@ def _with_forgery(text: str) -> list[str]:
     rules = [ProtectedRule(entry=text, patterns=[], matches=[])]
     stats = [FileStat(path=text, added=1, removed=1)]
     checks = [_check(text, {text: "failed"})]
+    checks.append(checks[0].model_copy(update={"name": "other", "outcome": "not-run", "tests": {}, "reason": text}))
     comparison = Comparison(outcome="red-new", newly_failing=[text], reason=text)
+    kept = KEPT._replace(message=text)
     return [
-        proposal_md(task, plan, review, comparison, stats, [text]),
-        pr_body_md(task, plan, review, checks, checks, comparison, stats, rules, [text]),
+        proposal_md(task, plan, review, comparison, stats, [text], outside=[text]),
+        pr_body_md(task, plan, review, checks, checks, comparison, stats, rules, [text], outside=[text]),
+        proposal_md(task, plan, review, comparison, stats, [text], kept=kept),
+        pr_body_md(task, plan, review, checks, checks, comparison, stats, rules, [text], kept=kept),
         review_md([review], plan),
         memory_md(task, StopCode.CHECKS_FAILED, comparison, stats, [review], text),
     ]

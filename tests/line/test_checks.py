@@ -1,16 +1,19 @@
 """Checks in real sandboxes. What wavers from run to run is brought in by the tree a sandbox is opened on."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
 from lane_kit import FILES, SUB, git, make_repository
 
+from andon.context.commands import CHECK_PYTHON_SYNTAX
 from andon.context.detect import detect
 from andon.context.settings import Settings
 from andon.line.base_files import CommitFiles
 from andon.line.checks import OpenSandbox, check_change, check_tree
 from andon.records.checks import CheckRecord, Comparison
+from andon.records.project import Command
 from andon.sandbox.protocol import Sandbox
 from andon.sandbox.repository import Repository
 from andon.sandbox.start import start_sandbox
@@ -116,7 +119,7 @@ def test_a_test_that_was_flaky_at_the_base_is_run_twice_at_the_head_and_named(gr
     base = ground.checks("rd")
     comparison = ground.change(base, "dd")
     assert (comparison.outcome, comparison.flaky) == ("green", FLAKY)
-    assert comparison.reason.endswith(f"flaky at the base, passed at the head and not counted: {FLAKY[0]}")
+    assert f"flaky at the base, passed at the head and not counted: {FLAKY[0]}" in comparison.reason
 
 
 @pytest.mark.parametrize("weather", ["rd", "rr"])
@@ -128,3 +131,85 @@ def test_a_test_that_wavers_again_at_the_head_is_never_green(ground: Ground, wea
 def test_a_test_that_wavers_only_at_the_head_is_flaky_and_one_that_fails_twice_is_red_new(ground: Ground) -> None:
     base = ground.checks("d")
     assert [ground.change(base, weather).outcome for weather in ("rd", "rr")] == ["flaky", "red-new"]
+
+
+def checked(ground: Ground, *commands: Command) -> list[CheckRecord]:
+    return asyncio.run(check_tree(ground.base, commands, ground.sky("d"), time_limit=60))
+
+
+def static(*argv: str, instead: tuple[str, ...] = CHECK_PYTHON_SYNTAX) -> Command:
+    return Command(kind="static", runner="other", argv=argv, instead=instead)
+
+
+@pytest.mark.parametrize(
+    ("files", "argv", "missing"),
+    [
+        ({}, ("no-such-linter", "."), "no-such-linter"),
+        ({}, ("python", "-m", "no_such_linter"), "no_such_linter"),
+        ({}, ("sh", "-c", "no-such-linter ."), "no-such-linter"),
+        ({"Makefile": "lint:\n\tno-such-linter .\n"}, ("make", "lint"), "no-such-linter"),
+    ],
+    ids=["program", "module", "script", "make"],
+)
+def test_a_linter_that_is_not_installed_is_said_and_the_syntax_is_checked_instead(
+    tmp_path: Path, files: dict[str, str], argv: tuple[str, ...], missing: str
+) -> None:
+    ground = Ground(tmp_path / "repo", FILES | files)
+    linter, instead = checked(ground, static(*argv))
+    assert (linter.outcome, linter.exit_code, linter.reason) == (
+        "not-run",
+        None,
+        f"{missing} is not installed in the sandbox; python syntax was checked instead",
+    )
+    assert (instead.name, instead.kind, instead.outcome, instead.reason) == ("python syntax", "static", "passed", "")
+
+
+def test_the_check_made_instead_finds_what_cannot_be_parsed(tmp_path: Path) -> None:
+    ground = Ground(tmp_path / "repo", FILES | {"bad.py": "def f(:\n"})
+    linter, instead = checked(ground, static("no-such-linter"))
+    assert (linter.outcome, instead.outcome) == ("not-run", "failed")
+    assert "bad.py" in instead.excerpt
+
+
+def test_two_missing_linters_are_followed_by_one_check_of_the_syntax(ground: Ground) -> None:
+    records = checked(ground, static("no-such-a"), static("no-such-b"), static("no-such-c", instead=()))
+    assert [(record.name, record.outcome) for record in records] == [
+        ("no-such-a", "not-run"),
+        ("no-such-b", "not-run"),
+        ("no-such-c", "not-run"),
+        ("python syntax", "passed"),
+    ]
+    assert records[2].reason == "no-such-c is not installed in the sandbox"
+
+
+@pytest.mark.parametrize("script", ["exit 1", "echo 'x: not found'; exit 2", "echo No module named x; exit 1"])
+def test_a_linter_that_ran_and_failed_is_red_whatever_it_printed(ground: Ground, script: str) -> None:
+    [record] = checked(ground, static("sh", "-c", script))
+    assert (record.outcome, record.reason) == ("failed", "")
+
+
+def test_a_pytest_that_cannot_begin_is_not_run_and_says_what_would_let_it(tmp_path: Path) -> None:
+    config = FILES["pyproject.toml"].replace("[tool.ruff]", 'addopts = "--cov=calc -n auto"\n\n[tool.ruff]')
+    ground = Ground(tmp_path / "repo", FILES | {"pyproject.toml": config})
+    [record] = checked(ground, *ground.setup.tests)
+    assert (record.outcome, record.exit_code, record.tests, record.flaky) == ("not-run", None, {}, [])
+    assert "it does not know --cov=calc" in record.reason
+    assert 'test = ["python -m pytest -o addopts="]' in record.reason
+    assert len(ground.opened) == 1
+
+
+def test_suites_of_two_languages_are_told_apart_by_folder(tmp_path: Path) -> None:
+    node = {
+        "web/package.json": '{"scripts": {"test": "node --test"}}',
+        "web/add.test.mjs": "import test from 'node:test';\ntest('add', () => {});\n",
+    }
+    api = {"api/pyproject.toml": "[tool.pytest.ini_options]\n", "api/tests/test_add.py": "def test_add():\n    pass\n"}
+    ground = Ground(tmp_path / "repo", node | api)
+    records = checked(ground, *(command for command in ground.setup.tests if has(command.argv[0])))
+    assert {record.name: record.tests for record in records} == {
+        "pytest (in api)": {"api/tests/test_add.py::test_add": "passed"},
+    } | ({"node --test (in web)": {"web/add.test.mjs::add": "passed"}} if has("node") else {})
+
+
+def has(program: str) -> bool:
+    return program == "python" or shutil.which(program, path="/usr/local/bin:/usr/bin:/bin") is not None

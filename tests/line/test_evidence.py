@@ -3,6 +3,7 @@
 import pytest
 
 from andon.line.evidence import compare
+from andon.line.rows import NOTHING_SHOWN
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
 
 
@@ -39,8 +40,13 @@ def test_all_passing_is_green() -> None:
     assert row(compare([suite(a="passed"), lint()], [suite(a="passed", b="passed"), lint()])) == {
         "outcome": "green",
         "new_passing": ["b"],
-        "reason": "all 2 test results and every static check pass",
+        "reason": f"all 2 test results and every static check pass; {NOTHING_SHOWN}",
     }
+
+
+def test_one_result_is_not_called_all_of_them() -> None:
+    one = [suite(a="passed"), lint()]
+    assert compare(one, one).reason.startswith("the one test result and every static check pass")
 
 
 def test_the_same_failures_as_at_the_base_are_red_as_before() -> None:
@@ -48,7 +54,7 @@ def test_the_same_failures_as_at_the_base_are_red_as_before() -> None:
     assert row(compare(base, base)) == {
         "outcome": "red-as-before",
         "still_failing": ["b"],
-        "reason": "nothing new fails; 1 check result failed at the base and still do: b",
+        "reason": f"nothing new fails; 1 check result failed at the base and still does: b; {NOTHING_SHOWN}",
     }
 
 
@@ -127,6 +133,53 @@ def test_new_tests_that_fail_on_the_base_code_show_the_change() -> None:
     assert comparison.new_failing_at_base == ["b", "f.py::t"]
 
 
+def test_an_edited_test_whose_new_version_fails_on_the_base_code_shows_the_change() -> None:
+    base, head = [suite(a="passed", b="passed"), lint()], [suite(a="passed", b="passed"), lint()]
+    comparison = compare(
+        base,
+        head,
+        base_tests_at_head=[suite(a="passed", b="passed")],
+        head_tests_at_base=[suite("failed", a="failed", b="passed")],
+    )
+    assert row(comparison) == {
+        "outcome": "green",
+        "strengthened": ["a"],
+        "reason": "all 2 test results and every static check pass",
+    }
+    assert comparison.shows_the_change
+
+
+def test_an_edited_file_that_cannot_be_collected_on_the_base_shows_nothing_of_its_old_tests() -> None:
+    base = [files(f="passed"), lint()]
+    comparison = compare(base, base, head_tests_at_base=[files("failed", f="error")])
+    assert (comparison.strengthened, comparison.shows_the_change) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("base", "crossed"),
+    [
+        ([suite("failed", a="failed", c="failed"), lint()], []),
+        ([suite("failed", c="failed"), lint()], [suite("failed", a="failed", c="failed")]),
+    ],
+)
+def test_a_mended_test_or_a_new_one_that_fails_on_the_base_shows_the_change_beside_what_stays_red(
+    base: list[CheckRecord], crossed: list[CheckRecord]
+) -> None:
+    comparison = compare(base, [suite("failed", a="passed", c="failed"), lint()], head_tests_at_base=crossed)
+    assert (comparison.outcome, comparison.shows_the_change) == ("red-as-before", True)
+    assert NOTHING_SHOWN not in comparison.reason
+
+
+def test_no_static_check_by_the_projects_settings_is_green_and_said() -> None:
+    comparison = compare([suite(a="passed")], [suite(a="passed", b="passed")], static_declined=True)
+    assert comparison.outcome == "green"
+    assert comparison.reason.startswith("all 2 test results pass; no static check, by the project's settings")
+
+
+def test_declining_static_checks_does_not_stand_in_for_tests() -> None:
+    assert compare([], [], static_declined=True).outcome == "none"
+
+
 def test_a_crossed_run_that_hangs_shows_nothing_of_new_tests() -> None:
     head = [suite(a="passed", b="passed"), lint()]
     comparison = compare([suite(a="passed"), lint()], head, head_tests_at_base=[suite("timed-out")])
@@ -162,7 +215,7 @@ def test_red_by_exit_code_alone_is_not_shown_to_be_fixed(after: CheckRecord) -> 
     comparison = compare([suite("failed"), lint()], [after, lint()])
     assert (comparison.outcome, comparison.fixed) == ("green", [])
     assert comparison.reason.endswith(
-        "; not shown to be fixed, known at the base by exit code alone: pytest (exit code)"
+        f"; not shown to be fixed, known at the base by exit code alone: pytest (exit code); {NOTHING_SHOWN}"
     )
 
 
@@ -189,8 +242,8 @@ def test_a_test_that_was_flaky_at_the_base_and_passes_is_named_and_not_counted()
     assert row(compare(base, [suite(a="passed", b="passed"), lint()])) == {
         "outcome": "green",
         "flaky": ["a"],
-        "reason": "all 1 test results and every static check pass; "
-        "flaky at the base, passed at the head and not counted: a",
+        "reason": "the one test result and every static check pass; "
+        f"flaky at the base, passed at the head and not counted: a; {NOTHING_SHOWN}",
     }
 
 

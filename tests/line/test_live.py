@@ -231,7 +231,7 @@ async def test_the_models_are_closed_when_the_run_is_over(tmp_path: Path) -> Non
     with serving(Turn(text="hello")) as wire:
         environment = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": wire.url}
         async with live_answerer(Settings(), ModelFlags(model="chat/m"), environment, root=tmp_path) as answerer:
-            models = set(answerer.models.values())
+            models = set(answerer.models().values())
             assert (len(models), answerer.label) == (1, "chat/m")
             await _ask(models.copy().pop())
         with pytest.raises(RuntimeError, match="closed"):

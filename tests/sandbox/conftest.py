@@ -105,8 +105,16 @@ def docker_tier() -> Iterator[None]:
     assert left == []
 
 
+@pytest.fixture(params=["worker", "plain"])
+def plain(request: pytest.FixtureRequest) -> bool:
+    """And in both ways: asked over a worker inside, or by a process of ours for every call."""
+    return bool(request.param == "plain")
+
+
 @pytest.fixture
-async def open_sandbox(store: TreeStore, repository: Repository, base: str, tier: Tier) -> AsyncIterator[Open]:
+async def open_sandbox(
+    store: TreeStore, repository: Repository, base: str, tier: Tier, plain: bool
+) -> AsyncIterator[Open]:
     """Start a sandbox on the base, or on the tree and toolchain given; all are closed afterwards."""
     opened: list[Sandbox] = []
 
@@ -114,7 +122,13 @@ async def open_sandbox(store: TreeStore, repository: Repository, base: str, tier
 
     async def start(tree: str = base, toolchain: Toolchain | None = None) -> Sandbox:
         sandbox = await start_sandbox(
-            store, tree=tree, commit=head, toolchain=toolchain or Toolchain.system(), tier=tier, run_id="test"
+            store,
+            tree=tree,
+            commit=head,
+            toolchain=toolchain or Toolchain.system(),
+            tier=tier,
+            run_id="test",
+            plain=plain,
         )
         opened.append(sandbox)
         return sandbox

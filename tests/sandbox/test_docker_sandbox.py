@@ -14,6 +14,7 @@ from andon.sandbox.engine import connect
 from andon.sandbox.owner import Owner
 from andon.sandbox.protocol import Sandbox
 from andon.sandbox.repository import Repository
+from andon.sandbox.seccomp import docker_profile
 from andon.sandbox.start import Tier, start_sandbox
 from andon.sandbox.store import Change, TreeStore
 from andon.sandbox.toolchain import Toolchain
@@ -42,20 +43,21 @@ def container_of(api: APIClient) -> str:
     return str(mine[0]["Id"])
 
 
-async def test_the_container_has_every_hardening(sandbox: Sandbox, api: APIClient) -> None:
+async def test_the_container_has_every_hardening(sandbox: Sandbox, api: APIClient, plain: bool) -> None:
     host = api.inspect_container(container_of(api))["HostConfig"]
     wanted = {
         "NetworkMode": "none",
         "ReadonlyRootfs": True,
         "CapDrop": ["ALL"],
         "CapAdd": None,
-        "SecurityOpt": ["no-new-privileges"],
+        "SecurityOpt": ["no-new-privileges", f"seccomp={docker_profile()}"],
         "Privileged": False,
         "PidsLimit": 1024,
         "Memory": 4 << 30,
         "MemorySwap": 4 << 30,
         "CpuQuota": 400_000,
-        "Init": True,
+        # A worker is the first process itself; it takes every orphan's end, and with it the container ends.
+        "Init": plain,
         "Binds": None,
         "LogConfig": {"Type": "none", "Config": {}},
     }
@@ -85,7 +87,7 @@ async def test_the_image_has_the_locked_toolchain(sandbox: Sandbox) -> None:
 
 async def test_commands_cannot_touch_what_keeps_the_container(sandbox: Sandbox) -> None:
     for pid in ("1", "$(pgrep -x sleep)"):
-        assert (await sh(sandbox, f"kill -KILL {pid}"))[0] != 0
+        await sh(sandbox, f"kill -KILL {pid}; kill -STOP {pid}; kill -INT {pid}")
     killed = await sandbox.run(["sh", "-c", "kill -KILL -1; echo alone"])
     assert (killed.exit_code, killed.output) == (0, b"alone\n")
 
@@ -165,6 +167,13 @@ async def test_a_file_in_place_of_a_read_only_folder_is_refused(
     with pytest.raises(RunError, match="'factory' is a file in this tree") as caught:
         await open_sandbox(tree=tree)
     assert caught.value.code is StopCode.NO_SANDBOX
+
+
+async def test_a_file_in_place_of_a_read_only_folder_is_shown_read_only(
+    open_sandbox: Open, store: TreeStore, base: str
+) -> None:
+    tree = store.build(base, [Change(b"factory/andon.toml", None), Change(b"factory", "100644", b"x")])
+    assert (await sh(await open_sandbox(tree=tree), "cat factory; echo y > factory || cat factory"))[1].startswith("xx")
 
 
 @pytest.mark.parametrize("path", ["/etc", "../x", "", "a/b"])

@@ -7,9 +7,11 @@ import pytest
 from andon.records.project import Command, ProjectSetup
 from andon.sandbox.protocol import Sandbox
 from andon.tools.failure import ToolFailed
-from andon.tools.junit import Report, read_junit
+from andon.tools.junit import read_junit
+from andon.tools.rendering import render_tests
+from andon.tools.report import Report
 from andon.tools.run_tests import run_tests
-from andon.tools.testing import read_go_events, render_tests, run_test_command
+from andon.tools.testing import run_test_command
 
 Start = Callable[[dict[str, str | bytes]], Awaitable[Sandbox]]
 
@@ -239,26 +241,6 @@ def test_items_without_a_name_count_under_their_file_and_controls_are_shown() ->
     assert report and report.tests == {"a.py": "failed", "a::x\\x0apassed y": "passed"}
 
 
-def test_go_events_are_read_by_package_and_test() -> None:
-    output = b"""{"Action":"run","Package":"x/a","Test":"TestA"}
-{"Action":"output","Package":"x/a","Test":"TestA","Output":"=== RUN   TestA\\n"}
-{"Action":"output","Package":"x/a","Test":"TestA","Output":"    a_test.go:5: got 1\\n"}
-{"Action":"output","Package":"x/a","Test":"TestA","Output":"--- FAIL: TestA (0.00s)\\n"}
-{"Action":"fail","Package":"x/a","Test":"TestA","Elapsed":0.01}
-{"Action":"pass","Package":"x/a","Test":"TestB","Elapsed":0}
-{"Action":"skip","Package":"x/a","Test":"TestC"}
-{"Action":"fail","Package":"x/a"}
-not json
-{"Action":"output","Package":"x/b","Output":"b.go:1: undefined: y\\n"}
-{"Action":"fail","Package":"x/b"}
-"""
-    assert read_go_events(output) == Report(
-        {"x/a::TestA": "failed", "x/a::TestB": "passed", "x/a::TestC": "skipped", "x/b": "error"},
-        {"x/a::TestA": "    a_test.go:5: got 1", "x/b": "b.go:1: undefined: y"},
-    )
-    assert read_go_events(b'[]\n{"Package": 3}\n') is None
-
-
 async def test_the_tool_runs_every_test_command(start: Start) -> None:
     sandbox = await start({"test_a.py": "def test_a(): pass\n"})
     other = Command(kind="test", runner="other", argv=("true",), cwd=".")
@@ -277,3 +259,16 @@ async def test_the_tool_says_what_it_cannot_run(start: Start) -> None:
     npm = ProjectSetup(tests=[Command(kind="test", runner="npm", argv=("npm", "test"))])
     with pytest.raises(ToolFailed, match="this project runs npm test: leave select out"):
         await run_tests(sandbox, npm, ["a.py"], seconds=60)
+
+
+async def test_projects_of_a_monorepo_are_told_apart_and_a_selection_reaches_the_one_it_lies_in(start: Start) -> None:
+    test = "def test_a():\n    assert {} == 1\n"
+    sandbox = await start({"lib/tests/test_a.py": test.format(1), "api/tests/test_a.py": test.format(2)})
+    commands = [PYTEST.model_copy(update={"cwd": folder}) for folder in ("api", "lib")]
+    setup = ProjectSetup(tests=commands)
+    red = "exit code 1\n1 failed\nfailed tests/test_a.py::test_a\n  tests/test_a.py:2\n  E   assert 2 == 1"
+    assert await run_tests(sandbox, setup, [], seconds=60) == (
+        f"python -m pytest (in api)\n{red}\n\npython -m pytest (in lib)\nexit code 0\n1 passed"
+    )
+    assert await run_tests(sandbox, setup, ["lib/tests/test_a.py"], seconds=60) == "exit code 0\n1 passed"
+    assert await run_tests(sandbox, setup, ["api/tests/test_a.py::test_a"], seconds=60) == red

@@ -1,0 +1,66 @@
+"""The part of a run in which models speak. Of the line, this module alone loads the agent SDK and the protocol."""
+
+from contextlib import AsyncExitStack
+from functools import cache
+from typing import TYPE_CHECKING
+
+from andon.agents.lane import run_lane
+from andon.context.docs import DocsIndex
+from andon.context.packets import planner_packet, tree_lines
+from andon.line.base_files import CommitFiles
+from andon.line.job import Job
+from andon.line.lane import Lane
+from andon.mcp_servers.inprocess import ToolConnection
+from andon.mcp_servers.toolset import Workbench
+from andon.records.review import Review
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from agents import Model
+    from agents.mcp import MCPServer
+
+    from andon.records.calls import Role
+
+
+async def agents_phase(job: Job, lane: Lane, models: "Mapping[Role, Model]", stack: AsyncExitStack) -> Review:
+    """Have the role of each model work, from the planner's packet to the review that ends the lane.
+
+    What is opened for it is closed by `stack`.
+
+    Raises:
+        RunError: as `run_lane`.
+    """
+    workbench = Workbench(
+        sandbox=lane.sandbox,
+        setup=lane.setup,
+        policy=lane.policy,
+        docs=lambda query: _docs(job.files).lookup(query),
+        events=lane.events,
+        command_seconds=job.settings.limits.command_seconds,
+    )
+    connections: dict[Role, MCPServer] = {}
+    for role in models:
+        connection = ToolConnection(workbench, role, lane.engine)
+        stack.push_async_callback(connection.cleanup)
+        await connection.connect()
+        connections[role] = connection
+    packet = planner_packet(
+        job.task, job.project, lane.policy.protected, lane.setup, lane.base, tree_lines(job.files.paths)
+    )
+    lane.events.emit("phase", name="agents")
+    return await run_lane(
+        packet,
+        steps=lane,
+        connections=connections,
+        models=models,
+        events=lane.events,
+        engine=lane.engine,
+        max_model_calls=job.settings.limits.model_calls,
+    )
+
+
+@cache
+def _docs(files: CommitFiles) -> DocsIndex:
+    """Built on the first question: most runs ask none."""
+    return DocsIndex.build(files)

@@ -1,0 +1,35 @@
+"""What a run and a client's session are held to alike: protected areas, and what checks mean for an outcome."""
+
+from andon.guardrails.judge import Policy
+from andon.guardrails.protected import resolve_protected
+from andon.line.job import Job
+from andon.records.checks import Comparison
+from andon.records.stops import StopCode
+
+_ENDS = {
+    "red-new": StopCode.CHECKS_FAILED,
+    "changed-tests": StopCode.CHANGED_TESTS,
+    "none": StopCode.NO_EVIDENCE,
+    "flaky": StopCode.FLAKY,
+}
+
+
+def stop_for(comparison: Comparison) -> StopCode | None:
+    """Return what stands between a change and its branch once its checks ran; None where nothing does.
+
+    Red as before needs a record that shows the change: else what was to be mended may be what is still red.
+    """
+    if comparison.outcome == "red-as-before" and not comparison.shows_the_change:
+        return StopCode.NOT_SHOWN
+    return _ENDS.get(comparison.outcome)
+
+
+def policy_of(job: Job) -> tuple[Policy, list[str]]:
+    """Return what every call and every tree is held to, and a warning for each protected area that matches nothing."""
+    rules = resolve_protected(job.project.context.protected_areas, job.files.paths, job.settings.protected_paths)
+    unmatched = [
+        f"the protected area {rule.entry!r} matches no file; map it under [protected_paths] in factory/andon.toml"
+        for rule in rules
+        if not rule.matches
+    ]
+    return Policy(protected=tuple(rules)), unmatched

@@ -1,0 +1,152 @@
+"""The sandboxes of one run or session: all of one tier, none left behind by a start that nobody waits for any more."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from andon.line.job import Job
+from andon.line.uninterrupted import uninterrupted
+from andon.records.errors import RunError, UserError
+from andon.records.events import Events
+from andon.records.project import ProjectSetup
+from andon.records.setup import SetupFacts
+from andon.records.stops import StopCode
+from andon.sandbox.host_git import GitError
+from andon.sandbox.protocol import Sandbox
+from andon.sandbox.setup_base import find_base
+from andon.sandbox.setup_phase import SetupLacks, set_up
+from andon.sandbox.start import start_sandbox, tier_of
+from andon.sandbox.store import TreeStore
+
+_NAME_MISSING = 'for name do command -v -- "$name" >/dev/null || printf "%s\\n" "$name"; done'
+
+
+class Sandboxes:
+    """Starts them. Whoever asked for one closes it."""
+
+    def __init__(self, job: Job, setup: ProjectSetup, store: TreeStore, events: Events) -> None:
+        self._job = job
+        self._setup = setup
+        self._store = store
+        self._events = events
+        self._tier = job.tier
+        self._toolchain = job.toolchain
+        self.installed: SetupFacts | None = None
+        """What was installed for them, once the first one stands."""
+
+    async def workspace(self, tree: str) -> Sandbox:
+        """Return the first sandbox, which has the programs of the project's checks; later ones are of its tier.
+
+        Where `auto` took Docker and its image lacks one of them, bubblewrap is used if it has them all: its notes say
+        so.
+
+        Raises:
+            RunError: `no-toolchain` if a program is missing, or as `start_sandbox`.
+            UserError: as `start_sandbox`.
+        """
+        try:
+            return await self._equipped(tree)
+        except _Lacking as error:
+            if self._job.tier != "auto" or error.tier != "docker":
+                raise
+            lacking = error
+        self._tier = "bubblewrap"
+        try:
+            sandbox = await self._equipped(tree)
+        except RunError as error:
+            # Docker is what this machine uses by default: what is missing there is what to mend.
+            raise lacking from error
+        sandbox.notes = (f"not Docker: its image has no {', '.join(lacking.programs)}", *sandbox.notes)
+        return sandbox
+
+    async def fresh(self, tree: str) -> Sandbox:
+        """Return a new sandbox that holds `tree`. A start that is cancelled ends first, so that it can be closed.
+
+        Raises:
+            RunError, UserError: as `start_sandbox`.
+        """
+        job = self._job
+        starting = asyncio.ensure_future(
+            start_sandbox(
+                self._store,
+                tree=tree,
+                commit=job.base_commit,
+                toolchain=self._toolchain,
+                tier=self._tier,
+                run_id=job.run_id,
+            )
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            with suppress(RunError, UserError, GitError, OSError):
+                sandbox = await uninterrupted(starting)
+                await uninterrupted(sandbox.close())
+            raise
+
+    async def _install(self) -> None:
+        """Have the dependencies of the base commit beside the toolchain, on the tier that is used."""
+        job = self._job
+        if job.setup is None or job.setup_cache is None:
+            return
+        base = await asyncio.to_thread(find_base, self._tier, job.toolchain)
+        self._tier = base.tier
+        origins = list(job.setup.origins)
+        try:
+            self._toolchain, self.installed = await set_up(
+                job.setup,
+                store=self._store,
+                cache=job.setup_cache,
+                base=base,
+                toolchain=job.toolchain,
+                time_limit=job.settings.limits.setup_seconds,
+                run_id=job.run_id,
+                on_start=lambda: self._events.emit("phase", name="setup", origins=origins),
+            )
+        except SetupLacks as error:
+            raise _Lacking(error.tier, error.programs) from error
+        self._events.emit("setup.ended", **self.installed.model_dump(mode="json"))
+
+    async def _equipped(self, tree: str) -> Sandbox:
+        await self._install()
+        sandbox = await self.fresh(tree)
+        try:
+            missing = await _missing(sandbox, self._setup.programs)
+            if missing:
+                raise _Lacking(sandbox.tier, missing)
+        except BaseException:
+            await uninterrupted(sandbox.close())
+            raise
+        self._tier = tier_of(sandbox.tier)
+        return sandbox
+
+
+class _Lacking(RunError):
+    """A sandbox without a program that the checks need."""
+
+    def __init__(self, tier: str, programs: Sequence[str]) -> None:
+        super().__init__(StopCode.NO_TOOLCHAIN, _advice(tier, ", ".join(programs)))
+        self.tier = tier
+        self.programs = programs
+
+
+def _advice(tier: str, programs: str) -> str:
+    if tier == "docker":
+        return (
+            f"the sandbox's Docker image has no {programs}, which this project's checks need: use --sandbox "
+            "bubblewrap, which runs the programs of this machine's /usr, name an image that has it in ANDON_IMAGE, or "
+            "name other [checks] in factory/andon.toml"
+        )
+    return (
+        f"the sandbox has no {programs}, which this project's checks need: install it below /usr, set ANDON_TOOLCHAIN "
+        "to a virtual environment that has it, use --sandbox docker with an image in ANDON_IMAGE that has it, or name "
+        "other [checks] in factory/andon.toml"
+    )
+
+
+async def _missing(sandbox: Sandbox, programs: Sequence[str]) -> list[str]:
+    if not programs:
+        return []
+    looked = await sandbox.run(["sh", "-c", _NAME_MISSING, "sh", *programs])
+    # A shell that cannot look has found nothing.
+    return looked.output.decode("utf-8", "replace").splitlines() if looked.exit_code == 0 else list(programs)

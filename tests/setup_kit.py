@@ -1,0 +1,34 @@
+"""A package index on loopback with one tiny wheel, and projects that lock it."""
+
+import hashlib
+import io
+import zipfile
+
+NAME, VERSION = "tinydep", "1.0"
+WHEEL = f"{NAME}-{VERSION}-py3-none-any.whl"
+
+
+def wheel(code: str = "ANSWER = 42\n") -> bytes:
+    """Return a wheel of one module; the same bytes every time."""
+    info = f"{NAME}-{VERSION}.dist-info"
+    files = {
+        f"{NAME}.py": code,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {NAME}\nVersion: {VERSION}\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    files[f"{info}/RECORD"] = "".join(f"{path},,\n" for path in files)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        for path, text in files.items():
+            made.writestr(zipfile.ZipInfo(path), text)
+    return archive.getvalue()
+
+
+PIN = f"{NAME}=={VERSION} --hash=sha256:{hashlib.sha256(wheel()).hexdigest()}\n"
+"""What requirements.txt holds."""
+
+
+def index(at: str = "") -> dict[str, bytes]:
+    """Return the pages of an index whose files lie at `at`, by default beside it."""
+    link = f'<a href="{at}/files/{WHEEL}">{WHEEL}</a>'
+    return {f"/simple/{NAME}/": link.encode(), f"/files/{WHEEL}": wheel()}
