@@ -40,5 +40,5 @@ schema: setup
 # Universal, hashed, without index hosts. `uv.lock` is not used: it names the index.
 lock: setup
 	.tools/bin/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o requirements.lock
-	.tools/bin/uv pip compile -q scripts/toolchain.in --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o scripts/toolchain.lock
+	.tools/bin/uv pip compile -q sandbox/image/toolchain.in --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o sandbox/image/toolchain.lock
 	.tools/bin/uv pip compile -q scripts/toolchain-pytest8.in --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o scripts/toolchain-pytest8.lock

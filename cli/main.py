@@ -70,6 +70,13 @@ exactly this repository, and is kept in $XDG_CONFIG_HOME/andon/trust.json (or ~/
 """
 
 
+_IMAGE = """\
+Build the image sandboxes of the Docker tier are made from, under the name in ANDON_IMAGE or andon-sandbox:local:
+Debian slim, Python, pytest, ruff, git, ripgrep, make and Node. With an image registry by `docker build`; with
+--from-packages the same content from Debian's packages, which also leaves the root file system as a folder.
+"""
+
+
 _EVAL = """\
 Replay every shipped cassette as a whole run in a temporary repository: sandbox, policy, checks, handoffs and delivery
 are live, only the model's answers are recorded. Ends with 21 if an outcome, the delivered tree or a request changed,
@@ -170,6 +177,13 @@ def _parser() -> argparse.ArgumentParser:
     instead.add_argument("--revoke", action="store_true", help="forget what was accepted for this repository")
     trust.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     trust.set_defaults(json=False)
+
+    image = commands.add_parser(
+        "image", help="build the image of the Docker tier", description=_IMAGE, formatter_class=raw
+    )
+    image.add_argument("what", choices=["build"], metavar="build", help="build it; nothing else is known yet")
+    image.add_argument("--from-packages", action="store_true", help="without an image registry; needs root")
+    image.set_defaults(json=False)
 
     mcp = commands.add_parser(
         "mcp", help="serve the tools to an MCP client", description=MCP_HELP, epilog=MCP_EXITS, formatter_class=raw

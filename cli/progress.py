@@ -1,8 +1,9 @@
 """What people read while a run goes on, and when it has ended."""
 
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from andon.delivery.checks_table import checks_table
 from andon.guardrails.output import clean_text

@@ -237,7 +237,7 @@ def _go_env(registries: Registries) -> dict[str, str]:
 
 
 def _go(root: Folder, registries: Registries, notes: list[str]) -> _Part | None:
-    if not {"go.mod", "go.sum"} <= root.names or "vendor/modules.txt" in root.names:
+    if "go.mod" not in root.names or not root.text("go.sum").strip() or "vendor/modules.txt" in root.names:
         return None
     return _Part(
         origins=("go.sum",),

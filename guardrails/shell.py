@@ -1,303 +1,297 @@
-"""Reads shell text far enough to name every program it starts and every file it mentions, without running it.
+"""Reads shell text through tree-sitter-bash: every simple command in it, however nested, without running anything.
 
-What cannot be read for sure raises `ShellError`; nothing is guessed. Expansions are not computed: a word that holds one
-is marked, and whoever judges it decides what may be unknown.
+What the grammar cannot place raises `ShellError`; nothing is guessed. Quoting is reduced to what the shell passes on. A
+variable stands for the values the text gives it; any other expansion leaves its word marked as computed.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from functools import lru_cache
 
-from andon.guardrails.program_table import names
+from tree_sitter import Language, Node, Parser
 
-_DEPTH = 8
-_BLANKS = " \t"
-_BLANK = re.compile(r"[ \t]+|\\\n|#[^\n]*")
-RESERVED = names("if then else elif fi while until do done esac { } !")
-"""Words of the shell's grammar that a command may follow."""
-_DECLARING = frozenset({"declare", "typeset", "local", "readonly", "export"})
-_ARITHMETIC = re.compile(r"\$\(\([\w\s+*/%$,?:!=-]*\)\)")
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*(\[[^\]]*\])?\+?=")
+from andon.guardrails.shell_words import Environment, Simple, Word, WordReader
+from andon.guardrails.shell_words import ShellError as ShellError
 
-
-class ShellError(ValueError):
-    """The text cannot be judged; the message says why and what to write instead."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """One word after quotes are taken off."""
-
-    text: str
-    """Its characters; an expansion stands as it was written."""
-    computed: bool = False
-    """True if it holds an expansion, so that what the shell passes on is not known."""
-    pattern: bool = False
-    """True if it holds an unquoted glob or brace."""
+_DEPTH = 40
+_CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTINUED = re.compile(rb"(\S)\\\n(?=\S)")
+_STATEMENTS = frozenset(
+    "program list pipeline subshell compound_statement do_group if_statement elif_clause else_clause while_statement "
+    "for_statement c_style_for_statement case_statement case_item function_definition negated_command command "
+    "redirected_statement variable_assignment variable_assignments declaration_command unset_command test_command "
+    "comment command_substitution process_substitution".split()
+)
+_WORDS = frozenset(
+    "word number string raw_string ansi_c_string translated_string concatenation simple_expansion expansion "
+    "arithmetic_expansion brace_expression extglob_pattern regex array subscript variable_name command_name "
+    "unary_expression binary_expression ternary_expression postfix_expression parenthesized_expression "
+    "test_operator special_variable_name string_content file_descriptor heredoc_content".split()
+)
 
 
-@dataclass
-class Simple:
-    """One simple command: assignments, then program and arguments; and the files its redirections name."""
+@lru_cache(maxsize=1)
+def _parser() -> Parser:
+    import tree_sitter_bash
 
-    words: list[Word] = field(default_factory=list)
-    targets: list[Word] = field(default_factory=list)
-    assignments: list[Word] = field(default_factory=list)
-    piped: bool = False
-    """True if it reads what the command before it prints."""
-    fed: bool = False
-    """True if a redirection gives it its input."""
+    return Parser(Language(tree_sitter_bash.language()))
 
 
 def parse(text: str) -> list[Simple]:
-    """Return the simple commands of `text` in order, those of substitutions included.
+    """Return the simple commands of `text` in order, those of substitutions, functions and branches included.
 
     Raises:
         ShellError: `text` is no complete shell text, or holds what is not read here.
     """
-    reader = _Reader(text, 0)
-    reader.read(until="")
-    return [command for command in reader.commands if command.words or command.targets or command.assignments]
+    try:
+        source = text.encode()
+    except UnicodeEncodeError as error:
+        raise ShellError("the text holds half a surrogate pair; write it in plain UTF-8") from error
+    if found := _CONTROL.search(source):
+        raise ShellError(f"the text holds a NUL or control character ({found[0][0]:#04x}); write it without")
+    root = _parser().parse(source).root_node
+    if root.has_error:
+        raise ShellError(f"{_fault(root)}; complete the command or write it more simply")
+    reader = _Reader(source)
+    reader.check_continued_lines(root)
+    reader.walk(root, 0)
+    return [command for command in reader.commands if command.says_something]
 
 
-@dataclass(frozen=True)
-class _HereDocument:
-    end: str
-    expands: bool
-    strips_tabs: bool
+def _fault(root: Node) -> str:
+    """Say where the grammar gave up. Goes down iteratively: hostile text nests thousands deep."""
+    node = root
+    while inner := next((child for child in node.children if child.has_error), None):
+        node = inner
+    what = f"a {node.type!r} is missing" if node.is_missing else "the text is malformed or not closed"
+    return f"{what} in line {node.start_point[0] + 1}"
 
 
 class _Reader:
-    def __init__(self, text: str, depth: int) -> None:
+    def __init__(self, source: bytes) -> None:
+        self.source = source
+        self.commands: list[Simple] = []
+        self.environment = Environment()
+        self.words = WordReader(source, self.environment, self._nested)
+
+    def walk(self, node: Node, depth: int, piped: "list[Simple] | None" = None) -> None:
+        """Read the commands below `node`; `piped` are those whose output they read."""
         if depth > _DEPTH:
             raise ShellError(f"commands are nested deeper than {_DEPTH}; write them one after another")
-        if "\0" in text or "\r" in text:
-            raise ShellError("the text holds a NUL or carriage return; write it without")
-        self.text, self.depth, self.at = text, depth, 0
-        self.commands: list[Simple] = []
-        self.current = Simple()
-        self.here_documents: list[_HereDocument] = []
+        if node.type == "command":
+            self._command(node, depth, piped)
+        elif node.type == "pipeline":
+            self._pipeline(node, depth, piped)
+        elif node.type == "redirected_statement":
+            self._redirected(node, depth, piped)
+        elif node.type in ("variable_assignment", "variable_assignments", "declaration_command", "unset_command"):
+            self._assign(node, depth)
+        elif node.type == "for_statement":
+            self._loop(node, depth, piped)
+        elif node.type == "function_definition":
+            name = node.child_by_field_name("name")
+            if name is not None:
+                self.environment.functions.add(self._text(name))
+            self._children(node, depth, piped)
+        elif node.type in _STATEMENTS or node.type in _WORDS:
+            if node.type == "array":
+                self._refuse_keys(node)
+            self._children(node, depth, piped)
+        elif node.type in ("file_redirect", "herestring_redirect", "heredoc_redirect"):
+            self._redirect(node, Simple(), depth, piped)
+        elif node.is_named:
+            raise ShellError(f"{node.type.replace('_', ' ')} is not read here; write it more simply")
 
-    def read(self, until: str) -> None:
-        """Read commands up to the closing `until`, or to the end of the text."""
-        open_brackets = 0
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            if blank := _BLANK.match(self.text, self.at):
-                self.at = blank.end()
-                self._refuse_split(blank[0])
-            elif character == "\n":
-                self.at += 1
-                self._end_command()
-                self._skip_here_documents()
-            elif character == ")" and until and not open_brackets:
-                self._close()
-                return
-            elif character in "()":
-                open_brackets += self._bracket(character)
-            elif self.text.startswith(("&>", "<", ">"), self.at):
-                self._redirect()
-            elif character in ";&|":
-                self._operator()
+    def _children(self, node: Node, depth: int, piped: "list[Simple] | None") -> None:
+        for child in node.named_children:
+            self.walk(child, depth + 1, piped)
+
+    def _nested(self, node: Node, depth: int) -> None:
+        """Read what an expansion inside a word starts; its commands count as commands of the text."""
+        if depth > _DEPTH:
+            raise ShellError(f"commands are nested deeper than {_DEPTH}; write them one after another")
+        for child in node.named_children:
+            self.walk(child, depth + 1)
+
+    def _command(self, node: Node, depth: int, piped: "list[Simple] | None") -> Simple:
+        command = Simple(piped=piped is not None, upstream=list(piped or ()))
+        for position, child in enumerate(node.children):
+            field = node.field_name_for_child(position)
+            if field == "redirect":
+                self._redirect(child, command, depth, piped)
+            elif child.type == "variable_assignment":
+                command.assignments.append(self._assignment(child, depth, lasting=False))
+            elif field == "name":
+                command.words.append(self.words.read(child.named_children[0], depth))
+            elif field == "argument" or child.type in _WORDS:
+                command.words.append(self.words.read(child, depth))
+            elif child.type == "process_substitution":
+                self._nested(child, depth)
+                command.words.append(Word("<(", computed=True))
+            elif child.is_named:
+                raise ShellError(f"{child.type.replace('_', ' ')} is not read here; write it more simply")
             else:
-                self._add(self._word())
-        if until:
-            raise ShellError("a `$(` is not closed; complete the command")
-        self._close()
+                command.words.append(Word(self._text(child)))
+        self._forget_read(command)
+        self.commands.append(command)
+        return command
 
-    def _close(self) -> None:
-        self._end_command()
-        if self.here_documents:
-            raise ShellError(f"the here-document {self.here_documents[0].end!r} is not closed; end it on its own line")
+    def _forget_read(self, command: Simple) -> None:
+        """Builtins that give variables values nobody sees here."""
+        texts = [word.text for word in command.words]
+        if texts[:1] and texts[0] in ("read", "mapfile", "readarray", "getopts", "printf", "let"):
+            for text in texts[1:]:
+                self.environment.forget(text.split("=", 1)[0])
 
-    def _bracket(self, character: str) -> int:
-        """Pass a bracket of a subshell; return by how much it deepens the nesting."""
-        before = self.text[self.at - 1 : self.at]
-        if character == "(" and before and before not in " \t\n;&|()":
-            raise ShellError(
-                "a `(` directly after a word (array, function, pattern) is not read here; write it otherwise"
-            )
-        if self.text.startswith("((", self.at):
-            raise ShellError("`((` is not read here; use $((…)), test, or a space between the brackets")
-        self.at += 1
-        self._end_command()
-        return 1 if character == "(" else -1
+    def _pipeline(self, node: Node, depth: int, piped: "list[Simple] | None") -> None:
+        upstream = piped
+        for child in node.named_children:
+            before = len(self.commands)
+            self.walk(child, depth + 1, upstream)
+            upstream = self.commands[before:]
 
-    def _operator(self) -> None:
-        end = self.at
-        while end < len(self.text) and self.text[end] in ";&|":
-            end += 1
-        operator = self.text[self.at : end]
-        self.at = end
-        self._end_command(piped=operator in ("|", "|&"))
+    def _redirected(self, node: Node, depth: int, piped: "list[Simple] | None") -> None:
+        body = node.child_by_field_name("body")
+        before = len(self.commands)
+        if body is not None:
+            self.walk(body, depth + 1, piped)
+        stated = self.commands[before:]
+        holder = stated[-1] if body is not None and body.type == "command" and stated else Simple()
+        for child in node.named_children:
+            if child != body:
+                self._redirect(child, holder, depth, stated)
+        if holder not in stated:
+            self.commands.append(holder)
+        for command in stated:
+            command.fed |= holder.fed
+            command.document = command.document or holder.document
 
-    def _end_command(self, piped: bool = False) -> None:
-        empty = not (self.current.words or self.current.targets or self.current.assignments)
-        self.commands.append(self.current)
-        self.current = Simple(piped=piped or (empty and self.current.piped))
-
-    def _add(self, word: Word) -> None:
-        if not self.current.words:
-            if _ASSIGNMENT.match(word.text):
-                self.current.assignments.append(word)
-                return
-            if word.text in RESERVED and not word.computed:
-                return
-            if word.text == "case" and self.depth:
-                raise ShellError("`case` inside $(…) is not read here; write it outside")
-        self.current.words.append(word)
-
-    def _redirect(self) -> None:
-        found = re.compile(r"&>>|&>|<<<|<<-|<<|<>|<&|<|>>|>&|>\||>").match(self.text, self.at)
-        assert found is not None  # noqa: S101 - the caller saw one of its first characters
-        operator = found[0]
-        self.at = found.end()
-        self._drop_descriptor(found.start())
-        while self.at < len(self.text) and self.text[self.at] in _BLANKS:
-            self.at += 1
-        if self.text.startswith("(", self.at) and operator in ("<", ">"):
-            self.current.words.append(Word("<(", computed=True))
-            self.at += 1
-            self._nested()
-            return
-        if self.at >= len(self.text) or self.text[self.at] in "\n;&|()<>" or self.text.startswith("\\\n", self.at):
-            raise ShellError(f"the redirection {operator!r} names no file; complete it")
-        target = self._word()
-        if operator.startswith("<"):
-            self.current.fed = True
-        if operator in ("<<", "<<-"):
-            raw = self.text[found.end() : self.at]
-            if "\n" in raw:
-                raise ShellError("the word of a here-document goes over a line end; keep it on one line")
-            expands = not any(quote in raw for quote in "'\"\\")
-            self.here_documents.append(_HereDocument(target.text, expands, operator == "<<-"))
-        elif operator in ("<&", ">&") and re.fullmatch(r"\d*-?", target.text):
-            return
-        elif operator != "<<<":
-            self.current.targets.append(target)
-
-    def _drop_descriptor(self, start: int) -> None:
-        """Forget a number directly before a redirection: it is a descriptor and no argument."""
-        words = self.current.words
-        if words and words[-1].text.isdigit() and self.text[:start].endswith(words[-1].text):
-            words.pop()
-
-    def _skip_here_documents(self) -> None:
-        for document in self.here_documents:
-            while (line := self._here_line(document)) != document.end:
-                if document.expands and ("$(" in line or "`" in line or line.endswith("\\")):
-                    raise ShellError(f"the here-document is not plain text; quote its word: <<'{document.end}'")
-        self.here_documents = []
-
-    def _here_line(self, document: "_HereDocument") -> str:
-        if self.at >= len(self.text):
-            raise ShellError(f"the here-document {document.end!r} is not closed; end it on its own line")
-        line = self.text[self.at : self._line_end()]
-        self.at = min(self._line_end() + 1, len(self.text))
-        return line.lstrip("\t") if document.strips_tabs else line
-
-    def _line_end(self) -> int:
-        end = self.text.find("\n", self.at)
-        return len(self.text) if end < 0 else end
-
-    def _word(self) -> Word:
-        out: list[str] = []
-        computed = pattern = False
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            if character in " \t\n;&|()<>":
-                break
-            if character == "\\":
-                out.append(self.text[self.at + 1 : self.at + 2].replace("\n", ""))
-                self.at += 2
-            elif character == "'":
-                out.append(self._single())
-            elif character == '"':
-                part, inner = self._double()
-                out.append(part)
-                computed |= inner
-            elif character == "`":
-                raise ShellError("backquotes are not read here; write $(…)")
-            elif character == "$":
-                out.append(self._dollar(quoted=False))
-                computed |= out[-1] != "$"
-            else:
-                if character == "[":
-                    self._refuse_subscript("".join(out))
-                pattern |= character in "*?[{"
-                computed |= character == "~" and not out
-                out.append(character)
-                self.at += 1
-        return Word("".join(out), computed, pattern)
-
-    def _refuse_split(self, passed: str) -> None:
-        """Refuse a backslash at a line's end inside an operator: the shell puts its halves together again."""
-        if passed == "\\\n" and self.text[self.at : self.at + 1] in tuple("<>&|;("):
-            raise ShellError("a line ends with a backslash inside an operator; keep operators on one line")
-
-    def _refuse_subscript(self, name: str) -> None:
-        words = self.current.words
-        if name.isidentifier() and (not words or words[0].text in _DECLARING):
-            raise ShellError("assignments to array elements are not read here; write them otherwise")
-
-    def _single(self) -> str:
-        end = self.text.find("'", self.at + 1)
-        if end < 0:
-            raise ShellError("a single quote is not closed; complete the command")
-        part = self.text[self.at + 1 : end]
-        self.at = end + 1
-        return part
-
-    def _double(self) -> tuple[str, bool]:
-        out: list[str] = []
-        computed = False
-        self.at += 1
-        while self.at < len(self.text):
-            character = self.text[self.at]
-            if character == '"':
-                self.at += 1
-                return "".join(out), computed
-            if character == "\\":
-                following = self.text[self.at + 1 : self.at + 2]
-                out.append("" if following == "\n" else following if following in '$`"\\' else "\\" + following)
-                self.at += 2
-            elif character == "`":
-                raise ShellError("backquotes are not read here; write $(…), or single quotes around plain text")
-            elif character == "$":
-                out.append(self._dollar(quoted=True))
-                computed |= out[-1] != "$"
-            else:
-                out.append(character)
-                self.at += 1
-        raise ShellError("a double quote is not closed; complete the command")
-
-    def _dollar(self, *, quoted: bool) -> str:
-        start = self.at
-        following = self.text[start + 1 : start + 2]
-        if self.text.startswith("\\\n", start + 1):
-            raise ShellError("a line ends between `$` and its name; keep them on one line")
-        if found := _ARITHMETIC.match(self.text, start):
-            self.at = found.end()
-        elif following == "(":
-            if self.text.startswith("((", start + 1):
-                raise ShellError("this $((…)) is not read here; use plain names, numbers and + - * / %")
-            self.at += 2
-            self._nested()
-        elif following == "{":
-            found = re.compile(r"\$\{[^'\"\\`{}()]*\}").match(self.text, start)
-            if not found:
-                raise ShellError("a ${…} that holds more than a name and plain text is not read here; simplify it")
-            self.at = found.end()
-        elif following == "[" or (following in ("'", '"') and following and not quoted):
-            raise ShellError("$'…', $\"…\" and $[…] are not read here; write the characters themselves, or use printf")
-        elif found := re.compile(r"\$(\w+|[?#@*!$-])").match(self.text, start):
-            self.at = found.end()
+    def _redirect(self, node: Node, command: Simple, depth: int, piped: "list[Simple] | None") -> None:
+        if node.type == "file_redirect":
+            self._file(node, command, depth)
+        elif node.type == "herestring_redirect":
+            command.fed = True
+            for child in node.named_children:
+                word = self.words.read(child, depth)
+                command.document = None if word.computed else word.text
+        elif node.type == "heredoc_redirect":
+            self._here_document(node, command, depth, piped)
         else:
-            self.at += 1
-        return self.text[start : self.at]
+            command.words.append(self.words.read(node, depth))
 
-    def _nested(self) -> None:
-        """Read a substitution whose opening bracket has been passed; its commands count as commands of the text."""
-        inner = _Reader(self.text[self.at :], self.depth + 1)
-        inner.read(until=")")
-        self.commands.extend(inner.commands)
-        self.at += inner.at + 1
+    def _file(self, node: Node, command: Simple, depth: int) -> None:
+        operator = next((child.type for child in node.children if not child.is_named), ">")
+        first = True
+        for child in node.named_children:
+            if child.type == "file_descriptor":
+                continue
+            if child.type == "process_substitution":
+                self._nested(child, depth)
+                command.fed |= operator.startswith("<")
+                continue
+            word = self.words.read(child, depth)
+            if operator in ("<&", ">&", "<&-", ">&-") and re.fullmatch(r"\d*-?", word.text):
+                continue
+            if not first:
+                # `> out word`: the grammar takes what follows for a further destination.
+                command.words.append(word)
+            first = False
+            (command.sources if operator in ("<", "<&") else command.targets).append(word)
+            command.fed |= operator.startswith("<")
+
+    def _here_document(self, node: Node, command: Simple, depth: int, piped: "list[Simple] | None") -> None:
+        command.fed = True
+        start = next((child for child in node.children if child.type == "heredoc_start"), None)
+        body = next((child for child in node.children if child.type == "heredoc_body"), None)
+        end = next((child for child in node.children if child.type == "heredoc_end"), None)
+        if start is None or body is None or end is None or end.is_missing:
+            raise ShellError("a here-document is not closed; end it on its own line")
+        self._check_end(node, start, body, end)
+        command.document = self.source[body.start_byte : end.start_byte].decode("utf-8", "replace")
+        for child in node.named_children:
+            if child in (start, end) or child.type == "file_descriptor":
+                continue
+            if child == body:
+                self._nested(child, depth)
+            elif child.type in ("pipeline", "command", "list", "redirected_statement"):
+                self.walk(child, depth + 1, [*(piped or ()), command])
+            else:
+                self._redirect(child, command, depth, piped)
+
+    def _check_end(self, node: Node, start: Node, body: Node, end: Node) -> None:
+        """Refuse where the grammar ends the document elsewhere than a shell would: it takes indented ends for ends."""
+        delimiter = re.sub(rb"['\"\\]", b"", self.source[start.start_byte : start.end_byte])
+        strips = any(child.type == "<<-" for child in node.children)
+        first = self.source.find(b"\n", start.end_byte) + 1
+        at = self.source.rfind(b"\n", 0, end.start_byte) + 1
+        stop = self.source.find(b"\n", at)
+        line = self.source[at : stop if stop >= 0 else len(self.source)]
+        before = self.source[max(first, body.start_byte) : at].split(b"\n")
+        ends = [piece.lstrip(b"\t") if strips else piece for piece in (*before, line)]
+        if ends[-1] != delimiter or delimiter in ends[:-1] or b"\n" in delimiter or not delimiter:
+            word = delimiter.decode("utf-8", "replace")
+            raise ShellError(f"the here-document {word!r} is not ended plainly; end it on its own line, at its start")
+
+    def _assign(self, node: Node, depth: int) -> None:
+        command = Simple()
+        for child in node.named_children if node.type != "variable_assignment" else [node]:
+            if child.type == "variable_assignment":
+                command.assignments.append(self._assignment(child, depth, lasting=True))
+            elif child.type == "variable_name":
+                continue
+            elif child.type != "word" or not self._text(child).startswith("-"):
+                raise ShellError(f"{self._text(child)!r} is no plain variable; write NAME=VALUE")
+        self.commands.append(command)
+
+    def _assignment(self, node: Node, depth: int, *, lasting: bool) -> tuple[str, Word]:
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if name is None or name.type != "variable_name":
+            raise ShellError("assignments to array elements are not read here; write them otherwise")
+        if value is not None and value.type == "array":
+            self.walk(value, depth)
+            word = Word(self._text(value), computed=True)
+        else:
+            word = self.words.read(value, depth) if value is not None else Word("")
+        if lasting:
+            self.environment.give(self._text(name), word)
+        return self._text(name), word
+
+    def _refuse_keys(self, node: Node) -> None:
+        if any(child.type not in _WORDS or self._text(child).startswith("[") for child in node.named_children):
+            raise ShellError("arrays with keys are not read here; write them otherwise")
+
+    def _loop(self, node: Node, depth: int, piped: "list[Simple] | None") -> None:
+        variable = node.child_by_field_name("variable")
+        values = [self.words.read(child, depth) for child in node.children_by_field_name("value")]
+        if variable is not None:
+            for word in values or [Word("$@", computed=True)]:
+                self.environment.give(self._text(variable), word)
+        # Not judged as paths here: whatever is done with the variable is judged for each of its values.
+        body = node.child_by_field_name("body")
+        if body is not None:
+            self.walk(body, depth + 1, piped)
+
+    def check_continued_lines(self, root: Node) -> None:
+        """Refuse a backslash at a line's end inside a word or operator: a shell puts its halves together again."""
+        for found in _CONTINUED.finditer(self.source):
+            at = found.start() + 1
+            node = root.descendant_for_byte_range(at, at + 1)
+            kinds = {one.type for one in _upwards(node)}
+            quoted = "heredoc_body" in kinds and not self._expands(node)
+            if not (quoted or kinds & {"raw_string", "comment"} or (kinds & {"string"} and found[1] != b"$")):
+                raise ShellError("a line ends with a backslash inside a word or operator; keep those on one line")
+
+    def _expands(self, node: "Node | None") -> bool:
+        document = next((one for one in _upwards(node) if one.type == "heredoc_redirect"), None)
+        starts = [child for child in document.children if child.type == "heredoc_start"] if document else []
+        return not starts or not any(quote in self._text(starts[0]) for quote in "'\"\\")
+
+    def _text(self, node: Node) -> str:
+        return self.source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def _upwards(node: "Node | None") -> Iterator[Node]:
+    while node is not None:
+        yield node
+        node = node.parent
+

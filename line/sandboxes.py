@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from andon.line.job import Job
 from andon.line.uninterrupted import uninterrupted
 from andon.records.errors import RunError, UserError
 from andon.records.events import Events
 from andon.records.project import ProjectSetup
-from andon.records.setup import SetupFacts
 from andon.records.stops import StopCode
 from andon.sandbox.host_git import GitError
 from andon.sandbox.protocol import Sandbox
@@ -17,6 +17,9 @@ from andon.sandbox.setup_base import find_base
 from andon.sandbox.setup_phase import SetupLacks, set_up
 from andon.sandbox.start import start_sandbox, tier_of
 from andon.sandbox.store import TreeStore
+
+if TYPE_CHECKING:
+    from andon.records.setup import SetupFacts
 
 _NAME_MISSING = 'for name do command -v -- "$name" >/dev/null || printf "%s\\n" "$name"; done'
 

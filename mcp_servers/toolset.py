@@ -87,10 +87,13 @@ def build_toolset(
             async with workbench.lock:
                 return await _call(workbench, role, mine, ctx, call_next)
 
-        if steps is None:
-            return await _to_the_end(call)
         name, key = f"tool:{_name_of(ctx)}", f"{role}-{next(calls)}"
-        return await _to_the_end(lambda: steps.step(name, key, call))
+        try:
+            return await _to_the_end(call if steps is None else lambda: steps.step(name, key, call))
+        except RunError as error:
+            # Of the step or of an event: a disk that is full, say.
+            workbench.stop.error = error
+            raise ended(error) from error
 
     bindings = bind(workbench.sandbox, workbench.setup, workbench.docs, workbench.command_seconds)
     tools = [_curated(workbench, name, bindings[name]) for name in ROLE_TOOLS[role]]

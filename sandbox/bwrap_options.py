@@ -26,6 +26,8 @@ _ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 _ETC_OF_HOST = ("/etc/alternatives", "/etc/ld.so.cache")
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+"""What bwrap's --dev shows (setup_newroot in bubblewrap.c)."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,28 @@ def _system(layout: Layout) -> list[str]:
         options += ["--ro-bind", str(layout.etc / name), f"/etc/{name}"]
     for path in _ETC_OF_HOST:
         options += ["--ro-bind-try", path, path]
-    return [*options, "--proc", "/proc", "--dev", "/dev"]
+    return [*options, "--proc", "/proc", *_kernel_settings(), "--dev", "/dev", *_devices()]
+
+
+def _kernel_settings() -> list[str]:
+    """Show read-only what is under /proc besides the processes.
+
+    Started by root, what runs inside is root to the kernel, which asks for no more before it lets the machine's
+    settings be written (proc_sys_permission): /proc/sys/kernel/core_pattern names a program that runs outside. bwrap
+    closes only what access(2) calls writable, and that is not said of folders there.
+    """
+    options = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() or entry.is_symlink():
+            continue
+        if entry.is_dir() or entry.stat().st_mode & 0o222:
+            options += ["--ro-bind", entry.path, entry.path]
+    return options
+
+
+def _devices() -> list[str]:
+    """Keep the nodes of bwrap's /dev, which are the machine's own, from being given other modes or owners."""
+    return [word for name in _DEVICES for word in ("--remount-ro", f"/dev/{name}")]
 
 
 def _toolchain(layout: Layout, toolchain: Toolchain) -> list[str]:

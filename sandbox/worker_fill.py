@@ -39,17 +39,22 @@ def tree_records(store: TreeStore, files: Sequence[TreeFile]) -> Iterator[bytes]
 
 
 def folder_records(folder: Path) -> Iterator[bytes]:
-    """Yield the files and folders of a host directory that only andon has written to."""
+    """Yield the files and folders of a host directory that only andon has written to, in parts as those above."""
+    part = bytearray()
     for here, folders, names in os.walk(os.fsencode(folder)):
         above = os.path.relpath(here, os.fsencode(folder.parent))
-        part = bytearray()
         for name in sorted(folders):
             part += _record(worker_files.FOLDER, above + b"/" + name, b"")
         for name in sorted(names):
-            content = Path(os.fsdecode(here + b"/" + name)).read_bytes()
-            for record in _records(worker_files.FILE, above + b"/" + name, content):
-                part += record
-        yield bytes(part)
+            kind = worker_files.FILE
+            with open(here + b"/" + name, "rb") as file:
+                while (content := file.read(_PART)) or kind == worker_files.FILE:
+                    part += _record(kind, above + b"/" + name, content)
+                    kind = worker_files.MORE
+                    if len(part) > _PART:
+                        yield bytes(part)
+                        part.clear()
+    yield bytes(part)
 
 
 def _records(kind: bytes, path: bytes, content: bytes) -> Iterator[bytes]:

@@ -86,11 +86,11 @@ def send(fd: int, frame: bytes) -> None:
 
 
 def _exactly(fd: int, size: int) -> bytes:
-    parts = []
-    while size:
-        part = os.read(fd, min(size, 1 << 20))
-        if not part:
+    whole = bytearray(size)
+    view = memoryview(whole)
+    while view:
+        read = os.readv(fd, [view])
+        if read == 0:
             raise EOFError
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+        view = view[read:]
+    return bytes(whole)

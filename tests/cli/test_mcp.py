@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -122,6 +123,13 @@ def alive(mark: str) -> list[str]:
     return found
 
 
+def appears(mark: str) -> None:
+    """Return once a process with `mark` lives."""
+    until = time.monotonic() + 60
+    while not alive(mark):  # nothing announces a process
+        assert time.monotonic() < until
+
+
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
 async def test_both_protocol_eras_list_call_refuse_and_end_in_a_branch(repo: Path, mode: str) -> None:
     [python, *words] = command(repo)
@@ -153,20 +161,15 @@ def test_the_listing_stays_small(repo: Path, temporary: Path) -> None:
     assert len(sizes) == 11
 
 
-@pytest.mark.parametrize("how", ["end of input", "SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("how", ["end of input", "SIGINT", "SIGTERM", "SIGHUP"])
 def test_however_a_session_ends_its_tree_is_kept_and_nothing_is_left_behind(
     repo: Path, temporary: Path, how: str
 ) -> None:
     mark = f"mark-{uuid4()}"
     with served(repo, temporary) as server:
         server.call("write_file", path="calc.py", content=SUB)
-        server.call("run_command", command="mkfifo begun")
-        server.begin(
-            "tools/call", name="run_command", arguments={"command": f"echo > begun; tail -f calc.py; : {mark}"}
-        )
-        [work] = temporary.glob("andon-*/work")
-        assert (work / "begun").read_text() == "\n"
-        assert alive(mark)
+        server.begin("tools/call", name="run_command", arguments={"command": f"tail -f calc.py; : {mark}"})
+        appears(mark)
         code = server.end(how)
         assert server.process.stdout is not None
         assert all(json.loads(line)["jsonrpc"] == "2.0" for line in server.process.stdout)
@@ -201,6 +204,26 @@ def test_a_session_that_ends_while_its_sandbox_still_starts_leaves_nothing_behin
     assert (code, last_result(repo)["stop_code"]) == (130, "interrupted")
     assert list(temporary.iterdir()) == []
     assert git(repo, "status", "--short") == ""
+
+
+def test_a_full_disk_ends_the_session_with_70(repo: Path, temporary: Path) -> None:
+    with served(repo, temporary, ["prlimit", "--fsize=2500", *command(repo)]) as server:
+        for _ in range(40):
+            number = server.begin("tools/call", name="read_file", arguments={"path": "calc.py"})
+            while (answer := server.read()).get("id") != number:
+                pass
+            if "error" in answer:
+                break
+        assert "the run has ended (disk-failed)" in answer["error"]["message"]
+        assert server.end("end of input") == 70
+
+
+def test_a_tier_can_be_forced_and_one_that_is_none_is_refused(repo: Path) -> None:
+    done = subprocess.run(
+        [*command(repo), "--sandbox", "vm"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no sandbox tier 'vm' (--sandbox, ANDON_SANDBOX)" in done.stderr
 
 
 def test_a_delivered_branch_ends_with_0(repo: Path, temporary: Path) -> None:

@@ -349,7 +349,7 @@ def test_more_projects_than_are_checked_are_named(base: MakeFiles) -> None:
     ("files", "locks"),
     [
         ({"pyproject.toml": "[tool.pytest]\n", "uv.lock": ""}, ["uv.lock"]),
-        ({"test_a.py": "", "requirements.txt": "six\n"}, ["requirements.txt"]),
+        ({"test_a.py": "", "requirements.txt": "# none\n"}, ["requirements.txt"]),
         ({"pyproject.toml": "[tool.poetry]\n[tool.pytest]\n", "poetry.lock": ""}, ["poetry.lock"]),
         (
             {"package.json": "{}", "package-lock.json": "{}", "node_modules/x/package-lock.json": ""},
@@ -426,3 +426,8 @@ def test_the_node_syntax_check_really_checks(tmp_path: Path, content: str, code:
         (tmp_path / name).write_text(content if name == "src/a.mjs" else "(")
     done = subprocess.run(["node", "-e", NODE_SYNTAX], cwd=tmp_path, capture_output=True, timeout=60, check=False)
     assert (done.returncode, b"a.mjs" in done.stderr) == (code, code == 1)
+
+
+def test_what_is_installed_before_a_run_is_said(base: MakeFiles) -> None:
+    setup = detect(base({"test_a.py": "", "requirements.txt": "six\n"}), Settings())
+    assert setup.notes[-1] == "Dependencies are installed before a run begins, from requirements.txt."

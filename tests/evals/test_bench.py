@@ -202,7 +202,10 @@ def test_appending_keeps_the_whole_request_and_a_change_keeps_what_stands_before
 
 def test_the_quick_groups_measure_every_figure_they_promise(tmp_path: Path) -> None:
     code, figures = bench(tmp_path / "b.json", GROUPS, "--only", "cli", "--only", "mcp", "--runs", "1")
-    assert (code, list(figures)) == (0, ["cli.help_s", "mcp.tools_bytes", "mcp.initialize_s", "mcp.read_file_ms"])
+    assert (code, list(figures)) == (
+        0,
+        ["cli.help_s", "cli.status_s", "mcp.tools_bytes", "mcp.initialize_s", "mcp.read_file_ms"],
+    )
     assert figures["mcp.tools_bytes"]["ok"] is True
     assert figures["cli.help_s"]["value"] > figures["cli.help_s"]["baseline"]
 

@@ -96,7 +96,7 @@ def outcome(ran: Ran) -> tuple[str, str | None]:
     "lock",
     [
         {"pyproject.toml": '[project]\nname = "calc"\nversion = "1"\n', "uv.lock": "version = 1\n"},
-        {"requirements.txt": "six==1.16.0\n"},
+        {"requirements.txt": "# none yet\n"},
         {"pyproject.toml": '[tool.poetry]\nname = "calc"\n', "poetry.lock": "# poetry\n"},
     ],
     ids=["uv", "pip", "poetry"],

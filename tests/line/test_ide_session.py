@@ -109,6 +109,8 @@ async def test_a_green_change_becomes_a_branch_with_change_and_papers(repo: Path
     names = ["memory.md", "pr-body.md", "proposal.md", "review.md", "test-result.json"]
     committed = git(repo, "diff", "--name-only", f"{branch}~1", branch).split()
     assert committed == [f"factory/runs/{result.task_id}/{name}" for name in names]
+    words = "Checks of the change below; there was no plan and no review was held."
+    assert git(repo, "log", "-1", "--format=%b", branch) == f"{words} Task: {result.task_id}"
     assert git(repo, "status", "--short", "--", ".", ":(exclude)factory") == ""
 
 
@@ -373,6 +375,30 @@ async def test_a_missing_program_is_told_at_the_first_call_and_ends_with_50(tmp_
             await talk.call("read_file", path="calc.py")
         result = await talk.end()
     assert (result.stop_code, result.exit_code) == ("no-toolchain", 50)
+
+
+async def test_papers_that_cannot_be_written_after_a_delivery_take_nothing_back(repo: Path) -> None:
+    async with talking(repo) as talk:
+        await talk.change()
+        # A file stands where the papers are shown.
+        (repo / "factory/runs").write_text("in the way")
+        failed, answer = await talk.submit()
+        result = await talk.end()
+    assert (failed, answer.partition("\n")[0]) == (False, f"delivered: branch {result.branch}")
+    assert (result.stop_code, result.exit_code, str(result.branch) in branches(repo)) == ("delivered", 0, True)
+    assert any("not every paper of this delivery could be written" in warning for warning in result.warnings)
+
+
+async def test_a_session_whose_end_is_cancelled_ends_all_the_same(repo: Path) -> None:
+    async with talking(repo) as talk:
+        await talk.change()
+        ending = asyncio.ensure_future(talk.end())
+        for _ in range(3):
+            await asyncio.wait({ending}, timeout=0)
+            ending.cancel()
+        result = await ending
+    assert [file.path for file in result.files] == ["calc.py", "tests/test_calc.py"]
+    assert json.loads((repo / result.run_folder / "result.json").read_text()) == result.model_dump(mode="json")
 
 
 async def test_without_bubblewrap_every_call_says_so_and_the_session_ends_with_50(

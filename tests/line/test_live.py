@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from agents import ModelSettings, ModelTracing
+from agents.models import get_default_model
 from lane_kit import FILES, SUB, SUB_TEST, git, make_repository
 from wire_kit import Asked, Fault, Turn, calls, serving
 
@@ -174,8 +175,22 @@ def test_flags_go_before_the_environment_and_that_before_the_file(
 
 
 def test_without_a_word_the_sdk_says_which_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OPENAI_DEFAULT_MODEL", "the-default")
-    assert set(model_names(Settings(), ModelFlags(), {}).values()) == {"the-default"}
+    monkeypatch.delenv("OPENAI_DEFAULT_MODEL", raising=False)
+    assert set(model_names(Settings(), ModelFlags(), {}).values()) == {get_default_model()}
+    environment = {"OPENAI_DEFAULT_MODEL": "The-Default"}
+    monkeypatch.setenv("OPENAI_DEFAULT_MODEL", "The-Default")
+    assert set(model_names(Settings(), ModelFlags(), environment).values()) == {get_default_model()} == {"the-default"}
+
+
+def test_a_run_that_cannot_begin_loads_no_agent_sdk(repo: Path) -> None:
+    script = (
+        "import sys; from andon.cli.main import main; code = main(['run', '--headless', *sys.argv[1:]])\n"
+        "sys.exit(' '.join({'agents', 'openai', 'mcp', 'docker'} & set(sys.modules)) or code)\n"
+    )
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "ANDON_"))} | {"OPENAI_API_KEY": KEY}
+    command = [sys.executable, "-c", script, "--model", "anthropic/x"]
+    done = subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.startswith("andon: --model: 'anthropic/x'")) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize(

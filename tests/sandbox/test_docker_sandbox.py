@@ -70,7 +70,7 @@ async def test_the_image_has_the_locked_toolchain(sandbox: Sandbox) -> None:
     code, output = await sh(
         sandbox, "command -v pytest; command -v ruff; command -v python; pytest --version && ruff --version"
     )
-    lock = (Path(__file__).parents[2] / "scripts" / "toolchain.lock").read_text()
+    lock = (Path(__file__).parents[2] / "sandbox" / "image" / "toolchain.lock").read_text()
     versions = {line.split("==")[0]: line.split("==")[1].split()[0] for line in lock.splitlines() if "==" in line}
     assert (code, output.splitlines()) == (
         0,

@@ -100,21 +100,26 @@ async def test_what_was_installed_is_there_afterwards_and_is_not_installed_again
     again, cached = await phase.run(plan)
     assert (again, cached.digest, cached.cached, cached.hosts, phase.started) == (toolchain, facts.digest, True, [], 1)
     assert len(there.requests) == asked
-    assert (await phase.run(replace(plan, files={"requirements.txt": PIN.encode() + b"#"})))[1].digest != facts.digest
-    assert phase.started == 2
+
+
+FETCH = "python3 -c 'import sys, urllib.request; urllib.request.urlopen(sys.argv[1])'"
+"""Asks the proxy as any client does."""
 
 
 async def test_everything_else_is_refused_and_the_failure_says_what_and_how(phase: Phase, there: Site) -> None:
-    with site({"/x": b"secret"}) as other, site(index(f"http://{other.host}")) as pointing:
-        plan = plan_for(pointing)
+    with site({"/x": b"secret"}) as other:
         with pytest.raises(RunError) as caught:
-            await phase.run(plan)
-        assert other.requests == []
+            await phase.run(
+                plan_for(there, f"{FETCH} http://{there.host}/simple/{NAME}/; {FETCH} http://{other.host}/x")
+            )
+        assert (len(there.requests), other.requests) == (1, [])
     said = str(caught.value)
     assert caught.value.code is StopCode.SETUP_FAILED
     assert f"  {other.host} (it is not among the hosts the set-up may reach)" in said.splitlines()
-    assert said.startswith("dependencies of requirements.txt could not be installed: the set-up ended with exit code ")
-    assert "The last it said:" in said
+    assert said.startswith(
+        "dependencies of requirements.txt could not be installed: the set-up ended with exit code 1."
+    )
+    assert "403" in said.partition("The last it said:")[2]
     assert list(phase.cache.path.iterdir()) == []
 
 
@@ -135,14 +140,13 @@ async def test_it_sees_its_files_alone_and_nothing_of_the_host(
 
 
 async def test_only_the_phase_has_a_way_out(phase: Phase, there: Site) -> None:
-    toolchain, _ = await phase.run(plan_for(there))
-    script = (
-        f"python -c 'import socket; socket.create_connection((\"127.0.0.1\", {there.port}), 2)'; "
-        "env | grep -i -c proxy; ls /opt/egress"
+    toolchain, _ = await phase.run(plan_for(there, f"{FETCH} http://{there.host}/simple/{NAME}/"))
+    assert len(there.requests) == 1
+    code, said = await phase.inside(
+        toolchain, f"{FETCH} http://{there.host}/simple/{NAME}/; env | grep -i -c proxy; ls /opt/egress"
     )
-    code, said = await phase.inside(toolchain, script)
-    assert (code != 0, "Connection refused" in said or "unreachable" in said, "\n0\n" in said) == (True, True, True)
-    assert "No such file" in said
+    assert (code != 0, "Connection refused" in said, "\n0\n" in said, "No such file" in said) == (True,) * 4
+    assert len(there.requests) == 1
 
 
 async def test_a_set_up_that_does_not_end_is_stopped(phase: Phase, there: Site, nap: str) -> None:
@@ -159,7 +163,7 @@ async def test_a_program_it_needs_and_nobody_has_is_named(phase: Phase, there: S
 
 async def test_links_it_leaves_lead_nowhere_on_the_host(phase: Phase, there: Site, tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("hunter2")
-    script = f"rm -rf {VENV} 2>/dev/null || :; ln -s {tmp_path} {VENV}/out; ln -s /root {VENV}/root; mkdir {VENV}/bin"
+    script = f"rm -rf {VENV} 2>/dev/null || :; ln -s {tmp_path} {VENV}/out"
     toolchain, _ = await phase.run(plan_for(there, script))
-    code, said = await phase.inside(toolchain, f"cat {VENV}/out/secret; ls {VENV}/root/.bashrc")
-    assert (code != 0, "hunter2" in said) == (True, False)
+    code, said = await phase.inside(toolchain, f"cat {VENV}/out/secret")
+    assert (code, "No such file" in said) == (1, True)

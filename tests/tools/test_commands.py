@@ -1,5 +1,6 @@
 """Commands: return code first, both ends of the output, limits said."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 from andon.sandbox.protocol import Sandbox
@@ -28,7 +29,10 @@ async def test_long_output_is_cut_in_the_middle_with_a_way_to_read_it(start: Sta
     text = await run_command(sandbox, "seq 1 100000", seconds=30)
     assert text.startswith("exit code 0\n1\n2\n")
     assert text.endswith("\n99999\n100000")
-    assert "bytes cut here; to read it all, send it to a file under /tmp and print parts with sed -n]" in text
+    kept = re.search(r"bytes cut here; it is whole in (/tmp/\S+): print parts with sed -n\]", text)
+    assert kept is not None
+    middle = await run_command(sandbox, f"sed -n 50000,50001p {kept[1]}", seconds=30)
+    assert middle == "exit code 0\n50000\n50001"
     assert len(text) < 11_000
 
 
