@@ -41,4 +41,5 @@ schema: setup
 lock: setup
 	.tools/bin/uv pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o requirements.lock
 	.tools/bin/uv pip compile -q sandbox/image/toolchain.in --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o sandbox/image/toolchain.lock
+	.tools/bin/uv pip compile -q sandbox/image/node.in --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o sandbox/image/node.lock
 	.tools/bin/uv pip compile -q scripts/toolchain-pytest8.in --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 --upgrade -o scripts/toolchain-pytest8.lock

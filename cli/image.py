@@ -8,7 +8,6 @@ from pathlib import Path
 
 from andon.records.errors import UserError
 from andon.sandbox import environment
-from andon.sandbox.engine import DEFAULT_IMAGE
 
 FOLDER = Path(environment.__file__).with_name("image")
 """What the image is made from."""
@@ -20,6 +19,8 @@ def image(args: argparse.Namespace) -> int:
     Raises:
         UserError: there is no docker command to build with.
     """
+    from andon.sandbox.engine import DEFAULT_IMAGE
+
     name = os.environ.get("ANDON_IMAGE") or DEFAULT_IMAGE
     if args.from_packages:
         command = [str(FOLDER / "from_packages"), name]

@@ -90,6 +90,7 @@ _COMMANDS = {
     "demo": ("demo", "demo"),
     "eval": ("evals", "run_evals"),
     "trust": ("trust", "trust"),
+    "image": ("image", "image"),
     "mcp": ("mcp_server", "mcp"),
 }
 """Module below andon.cli and function of each command."""

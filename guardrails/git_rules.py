@@ -1,151 +1,259 @@
-"""What the git tool, and `git` in shell text, may do: read, stage, and restore named files.
+"""What the git tool, and `git` in shell text, may do: options by subcommand, operands as the paths and refs they are.
 
-Options are allow-listed by subcommand, because git has options that run programs (`--ext-diff`, `-O`) and write files
-(`--output`). A commit is made by the factory from the final tree, and publishing belongs to delivery.
+Which subcommands and options are free, need a person or are denied stands in the policy; here is what must be understood
+for that: global options, abbreviations, paths inside pathspecs and `REV:PATH`, remotes, protected branches.
 """
 
+import posixpath
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from andon.guardrails.refusal import Refused, Use
+from andon.guardrails.git_options import READING, SUBCOMMANDS, Subcommand
+from andon.guardrails.globs import wild
+from andon.guardrails.patches import patch_uses
+from andon.guardrails.refusal import Found, Refused, Use
 
 _NUMBER = re.compile(r"-\d+")
-_DIFF = (
-    "--stat --shortstat --numstat --name-only --name-status --summary --cached --staged --patch --no-patch "
-    "--no-color --word-diff --ignore-all-space --ignore-space-change --ignore-blank-lines --no-renames --find-renames "
-    "--minimal --raw --check --exit-code --quiet --merge-base --no-ext-diff --no-textconv --text --full-index "
-    "-p -s -w -b -z -M -R -a -u"
-)
-_DIFF_VALUES = "--unified --diff-filter --stat --word-diff --abbrev --find-renames --diff-algorithm -U -S -G -M"
-
-
-@dataclass(frozen=True)
-class _Subcommand:
-    flags: frozenset[str]
-    values: frozenset[str] = frozenset()
-    pattern_first: bool = False
-    writes: bool = False
-
-
-def _rule(flags: str, values: str = "", *, pattern_first: bool = False, writes: bool = False) -> _Subcommand:
-    return _Subcommand(frozenset(flags.split()), frozenset(values.split()), pattern_first, writes)
-
-
-_LOG = (
-    "--oneline --graph --decorate --no-decorate --no-merges --merges --first-parent --follow --reverse --all "
-    "--full-history"
-)
-_LOG_VALUES = "--max-count --skip --since --until --after --before --author --grep --format --pretty --date -n"
-_RULES: dict[str, _Subcommand] = {
-    "status": _rule(
-        "--short --branch --porcelain --porcelain=v1 --porcelain=v2 --long --ignored --untracked-files "
-        "-s -b -u -uno -uall -z"
-    ),
-    "diff": _rule(_DIFF, _DIFF_VALUES),
-    "log": _rule(f"{_LOG} {_DIFF} -i -E -F", f"{_LOG_VALUES} {_DIFF_VALUES}"),
-    "show": _rule(f"--oneline {_DIFF}", f"--format --pretty --date {_DIFF_VALUES}"),
-    "blame": _rule("--porcelain --line-porcelain --root -w -M -C -s -e -l -t", "--since --date -L"),
-    "ls-files": _rule(
-        "--cached --deleted --modified --others --ignored --stage --exclude-standard --directory --full-name "
-        "-c -d -m -o -i -s -t -v -z"
-    ),
-    "grep": _rule(
-        "--ignore-case --word-regexp --line-number --count --name-only --files-with-matches --fixed-strings "
-        "--extended-regexp --perl-regexp --untracked --cached --heading --break --show-function --no-color -i -w "
-        "-n -c -l -L -F -E -P -I -h -H -o -q -v -p -W",
-        "--max-count --max-depth --context -A -B -C -m -e",
-        pattern_first=True,
-    ),
-    "rev-parse": _rule("--short --abbrev-ref --verify --show-toplevel --show-prefix --is-inside-work-tree --quiet -q"),
-    "branch": _rule("--list --all --remotes --show-current --verbose --no-color -l -a -r -v -vv", "--sort --format"),
-    "add": _rule("--all --update --intent-to-add --verbose --dry-run -A -u -N -v -n", writes=True),
-    "restore": _rule("--staged --worktree --quiet -S -W -q", "--source", writes=True),
-}  # fmt: skip
-
+_BEFORE = frozenset("--no-pager -P --no-optional-locks --literal-pathspecs --glob-pathspecs --icase-pathspecs --no-replace-objects --no-lazy-fetch --no-advice".split())
+_SETTINGS = re.compile(r"(color\.[\w.]+|core\.quote[Pp]ath|advice\.\w+|diff\.(noprefix|mnemonicPrefix|renames|algorithm|colorMoved)|log\.(date|decorate)|column\.ui|core\.pager=cat|pager\.\w+=(false|cat))(=.*)?")  # fmt: skip
+_PROTECTED = ("main", "master", "trunk", "develop", "development", "dev", "release", "release/*", "releases/*", "release-*", "production", "prod", "staging", "stable", "stable/*", "gh-pages", "default", "mainline", "hotfix/*")  # fmt: skip
+_READABLE = re.compile(r"user\.(name|email)|core\.\w+|init\.defaultbranch|color\.\w+|diff\.\w+|pull\.\w+|merge\.\w+|branch\.[\w./-]+\.(remote|merge)|remote\.\w+\.fetch", re.IGNORECASE)  # fmt: skip
 _INSTEAD = {
     "commit": "leave the change in the working tree; the factory commits the final tree itself",
-    "push": "publishing belongs to delivery, after review",
-    "pull": "there is no network here, and the base commit is fixed",
-    "fetch": "there is no network here, and the base commit is fixed",
-    "clone": "there is no network here",
     "checkout": "to undo your changes to a file use `git restore -- FILE`",
     "switch": "the run stays on its base commit; the factory makes the branch",
     "reset": "to unstage use `git restore --staged -- FILE`",
-    "stash": "the working tree is the result; use `git restore -- FILE` to undo a file",
-    "clean": "delete files one by one, by name",
-    "rm": "delete the file itself; staging is not needed",
-    "mv": "move the file itself; staging is not needed",
-    "config": "the configuration is not yours to read or change",
 }
 
 
-def git_uses(args: Sequence[str], base: str = ".") -> list[Use]:
-    """Return the paths that `git ARGS` names, `base` being where it runs.
+def strip_globals(args: Sequence[str]) -> tuple[list[str], str]:
+    """Return subcommand and what follows without options before it, and the folder `-C` leads to.
 
     Raises:
-        Refused: the subcommand or an option is not among those allowed.
+        Refused: an option before the subcommand may change what git loads or starts.
     """
-    name = args[0] if args else ""
-    rule = _RULES.get(name)
+    rest, folder = list(args), "."
+    while rest and rest[0].startswith("-"):
+        option = rest[0]
+        if option in ("--version", "--help", "-v", "-h"):
+            return [option.strip("-") if option.startswith("--") else "version", *rest[1:]], folder
+        if option == "-C" and len(rest) > 1:
+            folder = posixpath.join(folder, rest[1])
+            rest = rest[2:]
+        elif option == "-c" and len(rest) > 1 and _SETTINGS.fullmatch(rest[1]):
+            rest = rest[2:]
+        elif option in _BEFORE:
+            rest = rest[1:]
+        else:
+            raise Refused("git", f"the option {option!r} before a subcommand is not allowed; leave it out")
+    return rest, folder
+
+
+def git_uses(args: Sequence[str], found: Found, base: str = ".", *, reads_only: bool = False, document: "str | None" = None) -> None:  # fmt: skip
+    """Note the paths that `git ARGS` names, `base` being where it runs. `args` hold no global options.
+
+    Raises:
+        Refused: it cannot be allowed by anybody: other remotes, protected branches, settings.
+    """
+    name = args[0] if args else "help"
+    if reads_only and not _only_reads(name, args[1:]):
+        raise Refused("role", f"git {name} changes something, and this role only reads; read with: {', '.join(sorted(READING))}")
+    rule = SUBCOMMANDS.get(name)
     if rule is None:
-        hint = _INSTEAD.get(name) or f"allowed are: {', '.join(_RULES)}"
-        what = f"the option {name!r} before a subcommand" if name.startswith("-") else f"git {name}"
-        raise Refused("git", f"{what} is not allowed; {hint}")
-    operands, paths = _split(name, rule, args[1:])
-    if rule.pattern_first and not any(arg.startswith("-e") for arg in args):
-        operands = operands[1:]
-    _check(name, args, [*operands, *paths])
-    if name == "branch":
-        return []
-    named = [piece for operand in operands for piece in _pieces(operand)]
-    named += [piece for path in paths for piece in _pathspec(path)]
-    return [Use(_join(base, piece), writes=rule.writes, pattern=True) for piece in named if piece]
+        return
+    operands, paths, options = _split(name, rule, args[1:], found)
+    if "-S" in options and name in ("commit", "merge", "revert"):
+        raise Refused("git", "signing starts another program; leave it out")
+    _check_refs(name, args, operands)
+    named = _named(name, rule, args, operands, paths, options, found)
+    for option, value in _valued(name, args[1:]):
+        if option in ("-F", "--file", "-f", "--exclude-from", "--ignore-revs-file", "-X") and name != "clean":
+            found.uses.append(Use(_join(base, value), writes=False, outside=True))
+    if name == "apply":
+        _apply(operands, options, found, base, document)
+    writes = rule.writes or name in ("checkout",)
+    recursive = "-r" in options or name == "clean"
+    found.uses += [
+        Use(_join(base, piece), writes=writes, removes=rule.removes, recursive=recursive and rule.removes, pattern=True)
+        for piece in named
+        if piece
+    ]
 
 
-def _split(name: str, rule: _Subcommand, rest: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return operands before and after `--`; every option must be one of the rule's."""
+def _only_reads(name: str, rest: Sequence[str]) -> bool:
+    operands = [word for word in rest if not word.startswith("-")]
+    if name in ("branch", "tag"):
+        return not operands or bool({"--list", "-l"} & set(rest)) or any(word.startswith("--contains") for word in rest)
+    if name == "stash":
+        return operands[:1] in (["list"], ["show"])
+    if name in ("remote", "worktree", "submodule"):
+        return not operands or operands[0] in ("get-url", "list", "status")
+    return name in READING or name in ("config", "reflog")
+
+
+def _split(name: str, rule: Subcommand, rest: Sequence[str], found: Found) -> tuple[list[str], list[str], set[str]]:
+    """Return operands before and after `--`, and options; an option that is not understood needs a person."""
     operands: list[str] = []
+    options: set[str] = set()
     position = 0
     while position < len(rest):
         arg = rest[position]
         position += 1
         if arg == "--":
-            return operands, list(rest[position:])
+            return operands, list(rest[position:]), options
         if not arg.startswith("-") or arg == "-":
             operands.append(arg)
-        elif arg in rule.flags or (name in ("log", "diff", "show", "grep") and _NUMBER.fullmatch(arg)):
-            continue
+        elif arg in rule.flags or (name in ("log", "diff", "show", "grep", "rev-list", "stash", "shortlog", "reflog") and _NUMBER.fullmatch(arg)):  # fmt: skip
+            options.add(arg)
         elif arg in rule.values:
+            options.add(arg)
             position += 1
-        elif not _has_value(rule, arg) and not _cluster(rule, arg):
-            raise Refused(
-                "git", f"the option {arg!r} of git {name} is not allowed; allowed are: "
-                f"{' '.join(sorted(rule.flags | {f'{value}=…' for value in rule.values}))}"
-            )  # fmt: skip
-    return operands, []
+        elif _has_value(rule, arg):
+            options.add(arg.split("=", 1)[0] if arg.startswith("--") else arg[:2])
+        elif letters := _cluster(rule, arg):
+            options |= letters
+            position += f"-{arg[-1]}" in rule.values
+        else:
+            options.add(arg)
+            allowed = " ".join(sorted(rule.flags | {f"{value}=…" for value in rule.values}))
+            found.ask("git-option", f"the option {arg!r} of git {name} is not known here; known are: {allowed}")
+    return operands, [], options
 
 
-def _has_value(rule: _Subcommand, arg: str) -> bool:
+def _valued(name: str, rest: Sequence[str]) -> list[tuple[str, str]]:
+    values = SUBCOMMANDS[name].values
+    pairs = [(word, rest[at + 1]) for at, word in enumerate(rest[:-1]) if word in values]
+    return pairs + [tuple(word.split("=", 1)) for word in rest if word.startswith("--") and "=" in word]  # type: ignore[misc]
+
+
+def _has_value(rule: Subcommand, arg: str) -> bool:
     """True for `--name=value` and for `-Xvalue` of a value option."""
     if arg.startswith("--"):
         return "=" in arg and arg.split("=", 1)[0] in rule.values
     return arg[:2] in rule.values
 
 
-def _cluster(rule: _Subcommand, arg: str) -> bool:
-    """True for short flags written together, `-nI`."""
-    return not arg.startswith("--") and all(f"-{letter}" in rule.flags for letter in arg[1:])
+def _cluster(rule: Subcommand, arg: str) -> set[str]:
+    """Return short flags written together, `-nI`; the last may take a value, `-am`."""
+    if arg.startswith("--") or len(arg) < 3:
+        return set()
+    letters = [f"-{letter}" for letter in arg[1:]]
+    known = all(letter in rule.flags for letter in letters[:-1]) and letters[-1] in rule.flags | rule.values
+    return set(letters) if known else set()
 
 
-def _check(name: str, args: Sequence[str], operands: Sequence[str]) -> None:
-    if name == "branch" and operands and not {"--list", "-l"} & set(args):
-        raise Refused("git", "git branch only lists here (`--list PATTERN`); the factory makes the branch")
-    if name == "restore":
-        if any(arg.startswith("--source") and arg != "--source=HEAD" for arg in args):
-            raise Refused("git", "git restore takes files from HEAD only; leave --source out")
-        if not operands or any(_clean_spec(operand) in ("", ".", "*") for operand in operands):
-            raise Refused("git", "git restore of everything would lose the work; name the files")
+def protected_branch(name: str) -> bool:
+    """True for a branch that others build on."""
+    bare = name.removeprefix("refs/heads/").removeprefix("origin/").lower()
+    return any(wild(pattern, bare) for pattern in _PROTECTED)
+
+
+def _check_refs(name: str, args: Sequence[str], operands: Sequence[str]) -> None:
+    if name in ("push", "fetch", "pull", "ls-remote"):
+        remotes = [*operands[:1], *(word.split("=", 1)[1] for word in args if word.startswith("--repo="))]
+        if any(remote != "origin" for remote in remotes):
+            raise Refused("git-remote", f"{remotes[-1]!r} is not the run's own remote; publishing belongs to delivery, after review")
+    if name == "push":
+        for spec in operands[1:]:
+            target = spec.lstrip("+").rsplit(":", 1)[-1]
+            if protected_branch(target) or target in ("*", "refs/heads/*"):
+                raise Refused("protected-branch", f"{target!r} is a protected branch; publishing belongs to delivery")
+        if any(word.startswith(("--fo", "--de", "--mi", "--pru")) for word in args[1:]):
+            raise Refused("git-force", "forced or deleting pushes are denied; publishing belongs to delivery")
+    if name == "branch" and any(re.match(r"-[a-zA-Z]*[dDmMfcC]|--(delete|move|force|copy)", word) for word in args[1:]):
+        hit = next((operand for operand in operands if protected_branch(operand)), None)
+        if hit:
+            raise Refused("protected-branch", f"{hit!r} is a protected branch; leave it as it is")
+
+
+def _named(
+    name: str, rule: Subcommand, args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found
+) -> list[str]:  # fmt: skip
+    """Return what the operands name as paths, and note what needs a person."""
+    if rule.pattern_first and not any(arg.startswith("-e") or arg.startswith("-f") for arg in args):
+        operands = operands[1:]
+    if name in ("restore", "checkout") and any(_clean_spec(one) in ("", ".", "*", "..") for one in (*operands, *paths)):
+        found.ask("loses-work", f"git {name} of everything would lose the work; name the files")
+    check = {"config": _check_config, "checkout": _check_checkout, "switch": _check_switch, "reset": _check_reset,
+             "tag": _check_tag, "branch": _check_branch, "restore": _check_restore, "stash": _check_stash, "remote": _check_remote}.get(name)  # fmt: skip
+    if check is not None:
+        check(args, operands, paths, options, found)
+    named = [piece for path in paths for piece in _pathspec(path)]
+    if rule.named or name in ("checkout", "reset"):
+        named += [piece for operand in operands for piece in _pieces(operand)]
+    return named
+
+
+def _check_config(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    verb = operands[0] if operands[:1] in (["get"], ["list"], ["set"], ["unset"], ["edit"]) else ""
+    names = operands[1:] if verb else operands
+    if verb in ("set", "unset", "edit") or (len(names) != 1 and "list" != verb and not {"--list", "-l"} & set(args)):
+        raise Refused("git-config", "the configuration is not yours to change")
+    if any(re.match(r"--(global|system|file|blob|worktree|edit|add|unset|replace|rename|remove|show)|-[fe]", word) for word in args):
+        raise Refused("git-config", "the configuration is not yours to change, and only harmless names are read")
+    if verb == "list" or not names or not all(_READABLE.fullmatch(one) for one in names):
+        raise Refused("git-config", "the configuration may hold a credential and is closed; `git config --get user.name` is fine")
+
+
+def _check_checkout(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if {"-b", "--orphan"} & options:
+        operands.clear()
+        return
+    if not paths and operands and not _file_like(operands[0]):
+        found.ask("loses-work", f"git checkout {operands[0]} leaves the run's branch; {_INSTEAD['checkout']}")
+    if paths and operands:
+        operands.clear()
+
+
+def _check_switch(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if not {"-c", "--create", "--orphan"} & options:
+        found.ask("loses-work", f"git switch leaves the run's branch; {_INSTEAD['switch']}")
+
+
+def _check_reset(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if operands and operands[0] not in ("HEAD", "@") and not _file_like(operands[0]) and not paths:
+        found.ask("history", f"git reset {operands[0]} moves the branch; {_INSTEAD['reset']}")
+    operands[:] = [operand for operand in operands if _file_like(operand)]
+
+
+def _check_tag(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if operands and not {"-l", "--list", "-n", "--contains", "--points-at", "--merged"} & options:
+        found.ask("publishing", "tags are made by a person; publishing belongs to delivery")
+
+
+def _check_branch(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if operands and len(operands) > 2:
+        found.ask("git-option", "git branch takes a name and a start; the factory makes the branch")
+
+
+def _check_restore(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if not operands and not paths:
+        found.ask("loses-work", "git restore names no file; name the files")
+
+
+def _check_stash(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if operands and operands[0] not in ("push", "pop", "apply", "list", "show", "save", "branch", "create"):
+        found.ask("loses-work", f"git stash {operands[0]} can lose work; leave the change in the working tree")
+
+
+def _check_remote(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+    if operands and operands[0] not in ("get-url", "show", "update"):
+        raise Refused("git-closed", f"git remote {operands[0]} reaches other repositories; leave remotes as they are")
+
+
+def _file_like(operand: str) -> bool:
+    return bool(re.search(r"\.[A-Za-z0-9]{1,8}$|/$", operand)) or operand.startswith(("./", "../", ":", "src/", "tests/"))
+
+
+def _apply(operands: Sequence[str], options: set[str], found: Found, base: str, document: "str | None") -> None:
+    if {"--stat", "--numstat", "--summary", "--check"} & options and "--apply" not in options:
+        found.uses += [Use(_join(base, one), writes=False, outside=True) for one in operands if one != "-"]
+        return
+    if document is not None and not [one for one in operands if one != "-"]:
+        patch_uses(document, found, base)
+    else:
+        found.uses += [Use(_join(base, one), writes=False, outside=True) for one in operands if one != "-"]
+        found.ask("patch", "what the patch changes cannot be seen here; use edit_file, or give the patch as a here-document")
 
 
 def _pieces(operand: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import posixpath
 import re
+import unicodedata
 
 from andon.guardrails.output import drop_hidden, show_hidden
 from andon.sandbox.protocol import WORKSPACE
@@ -9,6 +10,10 @@ from andon.sandbox.protocol import WORKSPACE
 FACTORY = "factory"
 """The folder at the root of a repository that belongs to the factory, not to its agents."""
 
+_LOOK_ALIKES = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u04bb\u0501\u051b\u051d\u0432\u043a\u043c\u043d\u0442\u0433\u03b1\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c4\u0131\u0261\u0251\u2024\u2215\u2044\u29f8",
+    "aeopcyxijshdqwbkmhtraopuviktiga.///",
+)
 _OPEN_OUTSIDE = ("/tmp", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")  # noqa: S108 - paths inside the sandbox
 _OPEN_DEVICES = frozenset(
     f"/dev/{name}" for name in ("null", "zero", "random", "urandom", "stdin", "stdout", "stderr", "tty")
@@ -30,8 +35,12 @@ def workspace_path(real: str) -> str | None:
 
 
 def fold(path: str) -> str:
-    """Return `path` as names are compared for protection: without regard to case and invisible characters."""
-    return drop_hidden(path).casefold()
+    """Return `path` as names are compared for protection: case, invisible characters and look-alikes do not count."""
+    if path.isascii():
+        return path.lower()
+    bare = unicodedata.normalize("NFKC", drop_hidden(path)).casefold()
+    plain = "".join(one for one in unicodedata.normalize("NFKD", bare) if not unicodedata.combining(one))
+    return plain.translate(_LOOK_ALIKES)
 
 
 def name_fault(path: str) -> str | None:
@@ -59,6 +68,18 @@ def is_git(path: str) -> bool:
 def is_factory(path: str) -> bool:
     """True if `path` (relative to the workspace) is the factory's own folder or lies in it."""
     return fold(posixpath.normpath(path)).split("/")[0].rstrip(" .") == FACTORY
+
+
+def is_bare_git(path: str) -> bool:
+    """True if a file at `path` would make or change something laid out as a bare repository."""
+    parts = [part.rstrip(" .") for part in fold(path).split("/")]
+    below = list(zip(parts, parts[1:], strict=False))
+    layout = {("refs", "heads"), ("refs", "tags"), ("objects", "pack"), ("objects", "info")}
+    return (
+        any(part.endswith(".git") for part in parts)
+        or (posixpath.basename(path) == "HEAD" or parts[-1] in ("packed-refs", "fetch_head", "orig_head"))
+        or any(pair in layout for pair in below)
+    )
 
 
 def is_secret(path: str) -> bool:

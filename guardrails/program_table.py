@@ -1,4 +1,4 @@
-"""Programs by what they are to the rules of `programs.py`."""
+"""Programs by what they do to the operands they are given."""
 
 import re
 
@@ -8,73 +8,68 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-NETWORK = names(
-    "curl wget nc ncat netcat ssh scp sftp rsync ftp tftp telnet socat nslookup dig host ping aria2c http https"
-)
-"""Network clients."""
-SERVICES = names("docker podman kubectl gh glab twine aws gcloud az heroku flyctl wrangler vercel netlify")
-"""Clients of engines, forges and clouds."""
-PRIVILEGED = names("sudo su doas chroot unshare nsenter mount umount bwrap")
-"""Programs that change rights or namespaces."""
-EVALUATES = names("eval source . alias trap shopt enable function coproc")
-"""Words of the shell that run or rename text."""
 SHELLS = names("sh bash dash zsh ksh ash")
 """Shells."""
-INTERPRETERS = re.compile(r"(python|pypy|perl|ruby|node|php)[\d.]*")
+INTERPRETERS = re.compile(r"(python|pypy|perl|ruby|node|nodejs|php|lua|deno|bun|Rscript)[\d.]*")
 """Interpreters that run what they read."""
-DECODERS = names("base64 base32 xxd openssl uudecode gunzip zcat rev tr")
+DECODERS = names("base64 base32 basenc xxd openssl uudecode gunzip zcat bzcat xzcat rev tr gpg iconv")
 """Programs that turn unreadable text into readable."""
-INSTALLS: dict[str, frozenset[str]] = {
-    "pip": names("install download wheel index"),
-    "uv": names("pip add sync lock tool python publish"),
-    "poetry": names("add install update lock publish"),
-    "pdm": names("add install update lock publish"),
-    "npm": names("install i ci add update upgrade publish login audit outdated view search"),
-    "pnpm": names("install i add update up publish dlx"),
-    "yarn": names("install add upgrade up publish dlx"),
-    "cargo": names("add install update fetch publish login search"),
-    "go": names("get install"),
-    "gem": names("install update push"),
-    "bundle": names("install update"),
-    "composer": names("install update require"),
-    "apt": names("install update upgrade"),
-    "apt-get": names("install update upgrade"),
-    "apk": names("add update"),
-    "brew": names("install update"),
-    "conda": names("install create update"),
-}
-"""Package managers and those of their verbs that need an index."""
-READERS = names(
-    "cat head tail less more nl wc grep egrep fgrep rg ls tree stat file diff cmp sort uniq cut test [ [[ cd pytest "
-    "py.test mypy pyright flake8 pylint bandit jq md5sum sha1sum sha256sum od hexdump basename dirname realpath "
-    "readlink du unittest compileall py_compile coverage for select case"
+WRITERS = names("touch mkdir tee truncate mkfifo fallocate sponge shred rm rmdir unlink mv chmod chown ln link rename install dos2unix unix2dos rimraf setfacl")
+"""Programs that change or make every file they name."""
+COPIERS = names("cp install ln link")
+"""Programs that only read what they name but for the last, or for what `-t` names."""
+REMOVERS = names("rm rmdir unlink mv shred rename rimraf")
+"""Programs after which what they name may be gone."""
+RECURSIVE_READERS = names("rg ag ack tar zip tree du fd cloc tokei scc")
+"""Programs that go down into the folders they name."""
+FORMATTERS = names("black isort autopep8 autoflake yapf gofmt gofumpt goimports prettier eslint rustfmt clang-format shfmt rubocop stylelint biome pyupgrade docformatter djlint sqlfluff codespell ktlint swiftformat stylua php-cs-fixer phpcbf perltidy taplo markdownlint dart oxlint ruff")
+"""Programs that may rewrite the files they name."""
+NOT_PATHS = names(
+    "make gmake npm yarn pnpm bun cargo go just task rake tox nox mvn gradle sbt dotnet mix bundle gem pip uv poetry pdm pipenv hatch "
+    "seq expr kill sleep date id which type whereis command printenv locale getconf uname hostname tr export set shift exit return umask "
+    "ulimit wait read test [ [[ basename dirname echo printf let getopts pgrep pkill killall man info help whatis ps nproc tput turbo nx ng lerna true false : unset shopt logger yes concurrently"
 )
-"""Programs that leave the files they name as they are."""
-REMOVERS = names("rm rmdir unlink mv shred ln chmod chown truncate")
-"""Programs after which what they name may be gone or different with all below it."""
-PATTERN_FIRST = names("grep egrep fgrep rg ag sed awk gawk mawk jq")
-"""Programs whose first operand is a pattern and no path."""
-SPEAKERS = names("echo printf")
-"""Programs that only print what they are given."""
+"""Programs whose operands are words and no files."""
+PATTERN_FIRST = names("grep egrep fgrep rg ag ack sed awk gawk mawk nawk jq yq perl")
+"""Programs whose first operand is a pattern or program and no path."""
 WRAPPERS: dict[str, frozenset[str]] = {
     "env": names("-u --unset"),
     "timeout": names("-k -s --kill-after --signal"),
-    "nice": names("-n"),
-    "ionice": names("-c -n"),
+    "nice": names("-n --adjustment"),
+    "ionice": names("-c -n -p"),
     "nohup": names(""),
     "setsid": names(""),
     "stdbuf": names("-i -o -e"),
+    "unbuffer": names(""),
     "time": names("-f -o"),
     "command": names(""),
     "builtin": names(""),
     "exec": names("-a"),
     "busybox": names(""),
-    "xargs": names("-n -I -P -L -s -d -E -a --max-args --max-procs"),
+    "toybox": names(""),
+    "chrt": names(""),
+    "taskset": names("-c"),
+    "cross-env": names(""),
+    "xargs": names("-n -I -P -L -s -d -E -a --max-args --max-procs --replace --delimiter --arg-file"),
+    "gtimeout": names("-k -s"),
+    "strace": names("-e -o -p -s"),
+    "ltrace": names("-e -o"),
+    "catchsegv": names(""),
+    "faketime": names(""),
+    "hyperfine": names("-w -r -m -M"),
 }
 """Programs that start the one named after them; with their options that take a value."""
-LOADERS = re.compile(
-    r"(PATH|HOME|IFS|ENV|BASH_ENV|SHELLOPTS|BASHOPTS|PROMPT_COMMAND|SHELL|PS4|CDPATH|PYTHONSTARTUP|PYTHONHOME"
-    r"|PYTHONUSERBASE|PERL5OPT|PERL5LIB|RUBYOPT|NODE_OPTIONS|LD_\w+|DYLD_\w+|GIT_\w+|\w*PAGER|\w*EDITOR|\w*BROWSER"
-    r"|(HTTPS?|ALL|NO)_PROXY|(https?|all|no)_proxy)"
-)
-"""Variables that change what is loaded, started or shown to an interpreter."""
+RUNNERS: dict[tuple[str, ...], int] = {
+    ("poetry", "run"): 2, ("pipenv", "run"): 2, ("pdm", "run"): 2, ("uv", "run"): 2, ("hatch", "run"): 2, ("rye", "run"): 2,
+    ("bundle", "exec"): 2, ("pnpm", "exec"): 2, ("yarn", "exec"): 2, ("npm", "exec"): 2, ("coverage", "run"): 2,
+    ("python", "-m", "coverage", "run"): 4,
+}  # fmt: skip
+"""First words that are dropped to see what is started."""
+NPX_KNOWN = names("tsc jest eslint prettier vitest mocha ava tap c8 nyc playwright cypress biome stylelint webpack vite rollup esbuild babel next tsx ts-node knip madge cspell typedoc sass tailwindcss turbo nx prisma markdownlint markdownlint-cli2 vue-tsc svelte-check rimraf depcheck storybook oxlint ng standard xo")
+"""Packages' commands that a project has of its own and `npx` therefore need not fetch."""
+CACHES = re.compile(
+    r"(__pycache__|\.pytest_cache|\.mypy_cache|\.ruff_cache|\.hypothesis|\.tox|\.nox|\.cache|\.coverage(\..*)?|coverage\.xml|htmlcov|coverage|"
+    r"build|dist|out|target|node_modules|\.next|\.nuxt|\.turbo|\.parcel-cache|\.eggs|[\w.*-]*\.egg-info|[\w*.-]+\.py[co]|\*\.o|[\w*.-]+\.(log|tmp|bak|orig|swp|o|obj|class|out|prof)|\.DS_Store|\.nyc_output|"
+    r"\.gradle|bin|obj|_build|site|\.venv|venv|\.ipynb_checkpoints|tmp|temp|\.tsbuildinfo|[\w*.-]+\.tsbuildinfo|\.eslintcache|\.pyre|\.pytype|cmake-build-\w+|Debug|Release|wheels|junit.*\.xml|test-results|playwright-report|storybook-static|\.terraform|\.svelte-kit|\.vite|\.angular|zig-cache|zig-out|_site)"
+)  # fmt: skip
+"""Last parts of what is made again by building: free to delete."""

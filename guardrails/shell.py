@@ -37,8 +37,10 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_bash.language()))
 
 
-def parse(text: str) -> list[Simple]:
+def parse(text: str) -> tuple[list[Simple], set[str]]:
     """Return the simple commands of `text` in order, those of substitutions, functions and branches included.
+
+    Beside them the names of the functions it defines.
 
     Raises:
         ShellError: `text` is no complete shell text, or holds what is not read here.
@@ -55,7 +57,7 @@ def parse(text: str) -> list[Simple]:
     reader = _Reader(source)
     reader.check_continued_lines(root)
     reader.walk(root, 0)
-    return [command for command in reader.commands if command.says_something]
+    return [command for command in reader.commands if command.says_something], reader.environment.functions
 
 
 def _fault(root: Node) -> str:

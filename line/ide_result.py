@@ -7,6 +7,7 @@ from andon.delivery.memory import memory_md
 from andon.line.ide_ground import Ground
 from andon.line.ide_papers import Submission
 from andon.records.result import FileStat, RunResult
+from andon.records.setup import SetupFacts
 from andon.records.stops import MEANINGS, StopCode
 from andon.sandbox.host_git import GitError
 
@@ -34,6 +35,7 @@ def result_of(
     tree: str,
     tier: str,
     warnings: Sequence[str],
+    setup: SetupFacts | None,
 ) -> RunResult:
     """Return how the session stands.
 
@@ -61,6 +63,7 @@ def result_of(
         files=list(outcome.submission.stats) if outcome and same else _stats(ground, of),
         checks=outcome.submission.comparison if outcome and same else None,
         sandbox=tier,
+        setup=setup,
         answered_by="an MCP client",
         warnings=list(warnings),
         run_folder=ground.folder.shown if outcome or changed else f"factory/.state/runs/{ground.job.run_id}",

@@ -282,6 +282,7 @@ class IdeSession:
             tree=self._workspace.tree,
             tier=self._workspace.sandbox.tier,
             warnings=self._all_warnings,
+            setup=self._workspace.installed,
         )
 
     def _publish(self, outcome: Outcome, papers: Mapping[str, str]) -> None:

@@ -13,6 +13,7 @@ from andon.mcp_servers.own_tools import Tell
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.errors import RunError
 from andon.records.events import Events
+from andon.records.setup import SetupFacts
 from andon.records.stops import StopCode
 from andon.sandbox.tree_out import TakenTree, take_tree
 from andon.tools.failure import ToolFailed
@@ -37,6 +38,11 @@ class IdeWorkspace:
             lambda: engine.step("sandbox", "workspace", lambda: sandboxes.workspace(ground.base_tree))
         )
         """What the tools work on."""
+
+    @property
+    def installed(self) -> SetupFacts | None:
+        """What was installed for it; None where nothing was, or the sandbox does not stand yet."""
+        return self._sandboxes.installed
 
     async def take(self) -> TakenTree:
         """Take the workspace as a tree.

@@ -21,8 +21,8 @@ def registries_of(environment: Mapping[str, str]) -> Registries:
                  home / ".pip" / "pip.conf", Path("/etc/pip.conf")]  # fmt: skip
     return Registries(
         python=_first([*_said(environment, _PIP), *map(_pip_index, pip_files)], usual.python),
-        node=_first([*_said(environment, _NPM), _npmrc_registry(home / ".npmrc")], usual.node),
-        go=_first(re.split(r"[,|]", environment.get("GOPROXY", "")), usual.go),
+        node=_first([*_said(environment, _NPM), _value_of("registry", home / ".npmrc")], usual.node),
+        go=_first(re.split(r"[,|]", _go_proxy(environment, config)), usual.go),
         cargo=usual.cargo,
     )
 
@@ -58,13 +58,18 @@ def _pip_index(path: Path) -> str:
     return next((value for value in found if value), "")
 
 
-def _npmrc_registry(path: Path) -> str:
+def _go_proxy(environment: Mapping[str, str], config: Path) -> str:
+    # What `go env -w` writes.
+    return environment.get("GOPROXY") or _value_of("GOPROXY", Path(environment.get("GOENV") or config / "go" / "env"))
+
+
+def _value_of(name: str, path: Path) -> str:
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
         return ""
     for line in lines:
         key, _, value = line.partition("=")
-        if key.strip() == "registry":
+        if key.strip() == name:
             return value.strip()
     return ""

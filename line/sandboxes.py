@@ -33,6 +33,7 @@ class Sandboxes:
         self._store = store
         self._events = events
         self._tier = job.tier
+        self._base_toolchain = job.toolchain
         self._toolchain = job.toolchain
         self.installed: SetupFacts | None = None
         """What was installed for them, once the first one stands."""
@@ -40,8 +41,8 @@ class Sandboxes:
     async def workspace(self, tree: str) -> Sandbox:
         """Return the first sandbox, which has the programs of the project's checks; later ones are of its tier.
 
-        Where `auto` took Docker and its image lacks one of them, bubblewrap is used if it has them all: its notes say
-        so.
+        Where `auto` took Docker and its image lacks one of them, or bubblewrap runs on the image's root file system,
+        bubblewrap with this machine's own programs is used if that has them all: its notes say so.
 
         Raises:
             RunError: `no-toolchain` if a program is missing, or as `start_sandbox`.
@@ -50,16 +51,19 @@ class Sandboxes:
         try:
             return await self._equipped(tree)
         except _Lacking as error:
-            if self._job.tier != "auto" or error.tier != "docker":
+            foreign = self._job.toolchain.foreign
+            if self._job.tier == "docker" or (foreign is None and error.tier != "docker"):
                 raise
             lacking = error
         self._tier = "bubblewrap"
+        self._base_toolchain = foreign or self._job.toolchain
         try:
             sandbox = await self._equipped(tree)
         except RunError as error:
-            # Docker is what this machine uses by default: what is missing there is what to mend.
+            # What this machine uses by default is what to mend.
             raise lacking from error
-        sandbox.notes = (f"not Docker: its image has no {', '.join(lacking.programs)}", *sandbox.notes)
+        what = "not Docker: its image" if lacking.tier == "docker" else "not the image's own programs: it"
+        sandbox.notes = (f"{what} has no {', '.join(lacking.programs)}", *sandbox.notes)
         return sandbox
 
     async def fresh(self, tree: str) -> Sandbox:
@@ -89,10 +93,11 @@ class Sandboxes:
 
     async def _install(self) -> None:
         """Have the dependencies of the base commit beside the toolchain, on the tier that is used."""
-        job = self._job
+        job, toolchain = self._job, self._base_toolchain
+        self._toolchain = toolchain
         if job.setup is None or job.setup_cache is None:
             return
-        base = await asyncio.to_thread(find_base, self._tier, job.toolchain)
+        base = await asyncio.to_thread(find_base, self._tier, toolchain)
         self._tier = base.tier
         origins = list(job.setup.origins)
         try:
@@ -101,7 +106,7 @@ class Sandboxes:
                 store=self._store,
                 cache=job.setup_cache,
                 base=base,
-                toolchain=job.toolchain,
+                toolchain=toolchain,
                 time_limit=job.settings.limits.setup_seconds,
                 run_id=job.run_id,
                 on_start=lambda: self._events.emit("phase", name="setup", origins=origins),

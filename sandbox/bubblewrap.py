@@ -44,7 +44,7 @@ class BubblewrapSandbox:
         group = make_group(LIMITS)
         self._group = group if isinstance(group, Group) else None
         self._limits = limits_without(group)
-        self.notes: tuple[str, ...] = notes(group)
+        self.notes: tuple[str, ...] = notes(group, toolchain)
         self._bwrap = find_bwrap()
         self._layout = Layout(home)
         self._toolchain = toolchain
@@ -182,9 +182,13 @@ def find_bwrap() -> str:
     return path
 
 
-def notes(group: Group | NoGroup) -> tuple[str, ...]:
+def notes(group: Group | NoGroup, toolchain: Toolchain) -> tuple[str, ...]:
     """Return what this tier does not promise here, for people."""
-    promises = ["foreign toolchain: /usr is the host's"]
+    promises = [
+        "toolchain: the image's own, from its root file system"
+        if toolchain.root
+        else "foreign toolchain: /usr is the host's"
+    ]
     if bpf_program() is None:
         promises.append("no filter of system calls: andon has none for this machine's architecture")
     return (*promises, *group.notes)

@@ -25,9 +25,7 @@ _ETC = {
     "hosts": "127.0.0.1 localhost andon\n::1 localhost andon\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
-_ETC_OF_HOST = ("/etc/alternatives", "/etc/ld.so.cache")
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-"""What bwrap's --dev shows (setup_newroot in bubblewrap.c)."""
+_ETC_OF_SYSTEM = ("/etc/alternatives", "/etc/ld.so.cache")
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ def bwrap_options(
     layout: Layout, toolchain: Toolchain, read_only: Sequence[str], added: Mapping[str, str]
 ) -> list[str]:
     """Return bwrap's options up to one command. `read_only` names real files or folders of the workspace."""
-    options = [*_NAMESPACES, *_system(layout)]
+    options = [*_NAMESPACES, *_system(layout, toolchain.root)]
     options += ["--bind", str(layout.tmp), "/tmp", "--bind", str(layout.work), WORKSPACE]  # noqa: S108
     for path in read_only:
         options += ["--ro-bind", str(layout.work / path), f"{WORKSPACE}/{path}"]
@@ -88,7 +86,7 @@ def bwrap_options(
 def worker_options(layout: Layout, toolchain: Toolchain, kept: Sequence[str]) -> list[str]:
     """Return bwrap's options up to a worker. `kept` names what of `layout.kept` is seen read-only at the top."""
     # As process 1 no signal from inside reaches the worker, and whatever loses its parent becomes its child.
-    options = [*_NAMESPACES, "--as-pid-1", *_system(layout)]
+    options = [*_NAMESPACES, "--as-pid-1", *_system(layout, toolchain.root)]
     for path, size in MEMORY_SIZES.items():
         options += ["--size", str(size), "--tmpfs", path]
     for name in kept:
@@ -96,15 +94,16 @@ def worker_options(layout: Layout, toolchain: Toolchain, kept: Sequence[str]) ->
     return [*options, *_toolchain(layout, toolchain), "--remount-ro", "/", "--chdir", "/"]
 
 
-def _system(layout: Layout) -> list[str]:
-    options = ["--ro-bind", "/usr", "/usr"]
+def _system(layout: Layout, root: str) -> list[str]:
+    """`root` is where the programs are on the host; empty for its own."""
+    options = ["--ro-bind", f"{root}/usr", "/usr"]
     for name in _SYSTEM_DIRS:
-        options += _system_dir(Path("/", name))
+        options += _system_dir(Path(f"{root}/{name}"), f"/{name}")
     for name in _ETC:
         options += ["--ro-bind", str(layout.etc / name), f"/etc/{name}"]
-    for path in _ETC_OF_HOST:
-        options += ["--ro-bind-try", path, path]
-    return [*options, "--proc", "/proc", *_kernel_settings(), "--dev", "/dev", *_devices()]
+    for path in _ETC_OF_SYSTEM:
+        options += ["--ro-bind-try", f"{root}{path}", path]
+    return [*options, "--proc", "/proc", *_kernel_settings(), "--dev", "/dev"]
 
 
 def _kernel_settings() -> list[str]:
@@ -123,19 +122,15 @@ def _kernel_settings() -> list[str]:
     return options
 
 
-def _devices() -> list[str]:
-    """Keep the nodes of bwrap's /dev, which are the machine's own, from being given other modes or owners."""
-    return [word for name in _DEVICES for word in ("--remount-ro", f"/dev/{name}")]
-
-
 def _toolchain(layout: Layout, toolchain: Toolchain) -> list[str]:
     options = []
     for mount in toolchain.mounts:
         options += ["--bind" if mount.writable else "--ro-bind", mount.source, mount.target]
-    return [*options, "--ro-bind", str(layout.scripts), SCRIPTS]
+    # A root file system of ours has its scripts as they are to be.
+    return options if toolchain.root else [*options, "--ro-bind", str(layout.scripts), SCRIPTS]
 
 
-def _system_dir(path: Path) -> list[str]:
+def _system_dir(path: Path, inside: str) -> list[str]:
     if path.is_symlink():
-        return ["--symlink", os.readlink(path), str(path)]
-    return ["--ro-bind", str(path), str(path)] if path.is_dir() else []
+        return ["--symlink", os.readlink(path), inside]
+    return ["--ro-bind", str(path), inside] if path.is_dir() else []

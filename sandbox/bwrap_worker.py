@@ -119,7 +119,9 @@ async def start_bwrap_worker(ground: Ground) -> WorkerSandbox:
     try:
         kept = await asyncio.to_thread(ground.lay_out_kept, layout.kept)
         await line.start(bwrap, ground.toolchain, kept)
-        sandbox = WorkerSandbox(line, "bubblewrap", notes(group), ground.toolchain, limits_without(group))
+        sandbox = WorkerSandbox(
+            line, "bubblewrap", notes(group, ground.toolchain), ground.toolchain, limits_without(group)
+        )
         try:
             await sandbox.greet(_GREETING_LIMIT)
         except EOFError:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from docker import APIClient
 from docker.errors import NotFound
+from requests.exceptions import ConnectionError as RequestsConnectionError
+from requests.exceptions import ReadTimeout
 
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
@@ -29,8 +31,26 @@ from andon.sandbox.worker_sandbox import WorkerSandbox
 
 _HEADER = struct.Struct(">BxxxL")
 _STDERR = 2
+_KILLED = 137
+_END_LIMIT = 5
+"""Seconds the engine is given to notice a container's end."""
 _GREETING_LIMIT = 60.0
 _ATTACH = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+
+
+class _Gate(asyncio.ReadTransport):
+    """Lets a reader stop what feeds it: without, nothing would bound what an inside that went wild could send."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def pause_reading(self) -> None:
+        self.open.clear()
+
+    def resume_reading(self) -> None:
+        self.open.set()
 
 
 class DockerLine:
@@ -41,6 +61,8 @@ class DockerLine:
     def __init__(self, api: APIClient, container: str, home: Path) -> None:
         """`home` is the private folder that holds what is mounted."""
         self.reader = asyncio.StreamReader(limit=1 << 20)
+        self._gate = _Gate()
+        self.reader.set_transport(self._gate)
         self._api = api
         self._container = container
         self._home = home
@@ -83,12 +105,17 @@ class DockerLine:
     async def cause(self) -> RunError:
         """See `Line.cause`."""
         try:
+            # The stream can end a moment before the engine knows of the container's end.
+            with contextlib.suppress(ReadTimeout, RequestsConnectionError):
+                await asyncio.to_thread(self._api.wait, self._container, timeout=_END_LIMIT)
             state = (await asyncio.to_thread(self._api.inspect_container, self._container))["State"]
         except NotFound:
             return RunError(StopCode.SANDBOX_LOST, "the sandbox is gone: somebody removed its container")
         except ENGINE_ERRORS as error:
             return RunError(StopCode.ENGINE_GONE, f"the sandbox is gone: the Docker engine is gone ({error})")
-        if state["OOMKilled"]:
+        if state["Running"]:
+            return RunError(StopCode.ENGINE_GONE, "the sandbox is gone: the Docker engine ended its stream")
+        if state["OOMKilled"] and state["ExitCode"] == _KILLED:
             return RunError(
                 StopCode.SANDBOX_MEMORY,
                 f"the sandbox is gone: it ran out of memory ({MEMORY >> 30} GiB for processes and files together)",
@@ -118,6 +145,7 @@ class DockerLine:
         """Part what the engine sends into frames and what is said besides them."""
         try:
             while True:
+                await self._gate.open.wait()
                 kind, size = _HEADER.unpack(await raw.readexactly(_HEADER.size))
                 chunk = await raw.readexactly(size)
                 if kind == _STDERR:
@@ -184,6 +212,7 @@ def _make(ground: Ground, home: Path) -> _Made:
         mounts += toolchain.mounts
         if toolchain.mounted:
             toolchain.write_scripts(home / "scripts")
+            (home / "scripts").chmod(0o755)
             mounts.append(Mount(str(home / "scripts"), SCRIPTS))
         container = docker_options.create_for_worker(api, image, ground.run_id, worker_code.COMMAND, mounts)
         return _Made(api, container, image.name, kept, (note,), toolchain)

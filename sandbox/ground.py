@@ -1,6 +1,7 @@
 """What a sandbox is started on, and the ways to put it inside."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +53,9 @@ class Ground:
         names = {_top(path).encode() for path in self.read_only}
         kept = [file for file in self.store.files(self.tree) if _is_kept(file, names)]
         lay_out_files(self.store, kept, into)
+        # Whoever reads inside may be another user than the caller, whose umask need not allow for it.
+        for folder, _, _ in os.walk(into):
+            os.chmod(folder, 0o755)  # noqa: S103 - what holds it all is closed to others
         return sorted({file.path.split(b"/")[0].decode() for file in kept})
 
     async def fill(self, sandbox: WorkerSandbox, kept: Sequence[str]) -> None:
@@ -69,11 +73,11 @@ class Ground:
             await sandbox.fill(WORKSPACE, part)
         for part in folder_records(await asyncio.to_thread(planted, self.store, self.commit)):
             await sandbox.fill(WORKSPACE, part)
-        await sandbox.seal(Manifest(files))
         # Commands inside must not take the lock to refresh git's index, so it is made fresh once.
         done = await sandbox.run(_REFRESH, env={"PATH": "/usr/bin:/bin:/usr/local/bin"}, time_limit=_REFRESH_LIMIT)
         if done.exit_code == 127:
             raise RunError(StopCode.NO_SANDBOX, f"the image has no git ({words(done.output)}): add it")
+        await sandbox.seal(Manifest(files))
 
 
 async def start_plain(ground: Ground, start: Callable[[Path, Toolchain, Sequence[str]], Awaitable[Sandbox]]) -> Sandbox:

@@ -13,6 +13,7 @@ _MODES = {
     worker_tree.LARGE: REGULAR, worker_tree.LARGE_PROGRAM: EXECUTABLE,
     worker_tree.UNREAD: REGULAR, worker_tree.UNREAD_PROGRAM: EXECUTABLE,
 }  # fmt: skip
+_KINDS = {REGULAR: worker_tree.FILE, EXECUTABLE: worker_tree.PROGRAM}
 _LARGE = (worker_tree.LARGE, worker_tree.LARGE_PROGRAM)
 _UNREAD = (worker_tree.UNREAD, worker_tree.UNREAD_PROGRAM)
 
@@ -25,6 +26,15 @@ class Manifest:
             file.path: Entry(file.path, file.mode, None, file.blob) for file in files if file.mode != SUBMODULE
         }
         self._start = frozenset(part for path in self._entries for part in path.split(b"/"))
+
+    def told(self) -> bytes:
+        """Return what was laid out as `worker_tree.Tree.seal` takes it. A link's target is not known here."""
+        told = bytearray()
+        for entry in self._entries.values():
+            if kind := _KINDS.get(entry.mode):
+                told += worker_tree.ENTRY.pack(kind, len(entry.path), len(entry.blob)) + entry.path
+                told += entry.blob.encode()
+        return bytes(told)
 
     def droppings(self) -> list[str]:
         """Return the names whose content need not be told, as none of the laid out paths has them."""

@@ -9,7 +9,8 @@ from andon.sandbox.host_git import run_git
 from andon.sandbox.store import TreeStore
 
 _HISTORY = 10
-_CONFIG = "[user]\n\tname = andon\n\temail = andon@localhost\n[gc]\n\tauto = 0\n"
+# The worker sets times of access back, which changes the time git would otherwise trust.
+_CONFIG = "[user]\n\tname = andon\n\temail = andon@localhost\n[gc]\n\tauto = 0\n[core]\n\ttrustctime = false\n"
 
 
 def planted(store: TreeStore, commit: str) -> Path:

@@ -36,6 +36,10 @@ def find_base(tier: Tier, toolchain: Toolchain) -> SetupBase:
         except RunError as error:
             if tier == "docker" or error.code not in (StopCode.NO_SANDBOX, StopCode.NO_IMAGE):
                 raise
+    if toolchain.root:
+        return SetupBase(
+            "bubblewrap", "\n".join(["bubblewrap", os.uname().machine, os.path.basename(toolchain.root), *tools])
+        )
     system = [
         _stamp(Path("/etc/os-release")),
         _stamp(Path("/etc/debian_version")),

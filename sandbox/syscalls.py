@@ -44,7 +44,7 @@ munlock munlockall munmap pkey_alloc pkey_free pkey_mprotect shmat shmctl shmdt 
 _PROCESSES = """
 arch_prctl capget capset execve execveat exit exit_group fork get_robust_list getcpu getegid geteuid getgid getgroups
 getpgid getpgrp getpid getppid getpriority getresgid getresuid getrlimit getrusage getsid gettid getuid ioprio_get
-ioprio_set kill pidfd_open pidfd_send_signal prctl prlimit64 process_vm_readv process_vm_writev ptrace restart_syscall
+ioprio_set kill pidfd_open pidfd_send_signal prctl process_vm_readv process_vm_writev ptrace restart_syscall
 rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait
 rt_tgsigqueueinfo sched_get_priority_max sched_get_priority_min sched_getaffinity sched_getattr sched_getparam
 sched_getscheduler sched_rr_get_interval sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield
@@ -99,6 +99,8 @@ _SOCKETS = (*((Argument(0, family),) for family in _FAMILIES.values()), _NETLINK
 
 CONDITIONAL: dict[str, tuple[tuple[Argument, ...], ...]] = {
     "clone": ((Argument(0, 0, _NAMESPACE_FLAGS),),),
+    # One's own limits: a command could take from the worker, whose user it is, what it needs to watch it.
+    "prlimit64": ((Argument(0, 0),),),
     "personality": tuple((Argument(0, value),) for value in _PERSONALITIES.values()),
     "socket": _SOCKETS,
     "socketpair": _SOCKETS,

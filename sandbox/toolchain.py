@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from andon.records.errors import UserError
+from andon.sandbox.rootfs import find_rootfs
 
 INSIDE = "/opt/toolchain"
 """Where a toolchain lies inside every sandbox, wherever it lies on the host."""
@@ -43,6 +44,17 @@ class Toolchain:
     """Set for every command, by name and value."""
     base: "Toolchain | None" = None
     """What it was before `adding`; None where nothing was added."""
+
+    root: str = ""
+    """A root file system of ours that a tier without an image runs on; empty for the host's /usr."""
+    foreign: "Toolchain | None" = None
+    """What the host's /usr would be used with, where `root` is named."""
+
+    @classmethod
+    def of_root(cls, root: Path, foreign: "Toolchain") -> "Toolchain":
+        """The root file system at `root`, as the image of the same content has it."""
+        mounts = (Mount(f"{root}{INSIDE}", INSIDE), Mount(f"{root}{SCRIPTS}", SCRIPTS))
+        return cls((SCRIPTS, f"{INSIDE}/bin"), mounts, by_default=True, root=str(root), foreign=foreign)
 
     @classmethod
     def system(cls) -> "Toolchain":
@@ -114,8 +126,8 @@ class Toolchain:
 def find_toolchain(setting: str | None) -> Toolchain:
     """Return the toolchain to use.
 
-    In this order: `setting`, $ANDON_TOOLCHAIN, `.toolchain` beside a source checkout of andon,
-    $XDG_DATA_HOME/andon/toolchain, the host's /usr alone.
+    In this order: `setting`, $ANDON_TOOLCHAIN, the root file system that was built beside the image, `.toolchain` beside
+    a source checkout of andon, $XDG_DATA_HOME/andon/toolchain, the host's /usr alone.
 
     Raises:
         UserError: the first of them that is there is no virtual environment.
@@ -123,6 +135,12 @@ def find_toolchain(setting: str | None) -> Toolchain:
     named = setting or os.environ.get("ANDON_TOOLCHAIN")
     if named:
         return Toolchain.of_venv(Path(named).expanduser())
+    foreign = _on_host()
+    root = find_rootfs()
+    return foreign if root is None else Toolchain.of_root(root, foreign)
+
+
+def _on_host() -> Toolchain:
     data = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
     for place in (Path(__file__).resolve().parents[1] / ".toolchain", Path(data, "andon", "toolchain")):
         if place.is_dir():

@@ -16,6 +16,9 @@ FILE_CAP = 50_000_000
 TOTAL_CAP = 1_000_000_000
 """Bytes of all files together."""
 
+ENTRIES_CAP = 500_000
+"""Files and folders of a workspace; a worker looks at no more."""
+
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 

@@ -75,7 +75,7 @@ class _Worker:
             set_limits(call["limits"])
             return {}, b""
         if op == "seal":
-            return {"entries": self._tree.seal()}, b""
+            return {"entries": self._tree.seal(frame.body)}, b""
         raise worker_wire.BrokenFrame(f"an unknown request: {op!r}")
 
     def _changes(self, frame: worker_wire.Frame) -> None:
@@ -84,7 +84,9 @@ class _Worker:
         part = bytearray()
         last: dict[str, Any] = {"last": True}
         try:
-            for entry in self._tree.changes(call["droppings"], call["file_cap"], call["total_cap"]):
+            for entry in self._tree.changes(
+                call["droppings"], call["file_cap"], call["total_cap"], call["entries_cap"]
+            ):
                 part += entry
                 if len(part) > _PART:
                     worker_wire.send(_OUT, worker_wire.pack(frame.nonce, {"last": False}, bytes(part)))

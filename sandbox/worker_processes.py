@@ -24,9 +24,6 @@ KEPT = "/tmp/andon-output"  # noqa: S108 - inside the sandbox
 KEPT_CAP = 20_000_000
 """Bytes of one output that are kept there."""
 
-OUTPUT_LIMIT = 2_000_000_000
-"""Bytes of output after which a command is ended."""
-
 _MEMORY_COUNTERS = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
 """Of the second and of the first version of control groups."""
 
@@ -111,7 +108,7 @@ class Command:
                 break
             if reading in ready and not self._take(reading):
                 poll.unregister(reading)
-            if self._size > OUTPUT_LIMIT:
+            if self._size > self._call["output_limit"]:
                 self._why = "output"
                 break
             if open_fed and fed in ready and not self._feed(fed):

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import errno
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -14,7 +16,7 @@ from andon.sandbox.file_tools import not_run
 from andon.sandbox.manifest import Manifest
 from andon.sandbox.protocol import Entry, Finished
 from andon.sandbox.toolchain import Toolchain
-from andon.sandbox.walk import FILE_CAP, TOTAL_CAP, workspace_too_large
+from andon.sandbox.walk import ENTRIES_CAP, FILE_CAP, TOTAL_CAP, workspace_too_large
 
 _GRACE = 30.0
 """Seconds the worker may take beyond a command's time limit, and for anything else, until it counts as dead."""
@@ -22,7 +24,21 @@ _STOP_LIMIT = 10.0
 _FILE_LIMIT = 120.0
 _ANSWER_CAP = 80_000_000
 """Bytes of one frame: a file as large as is carried, and a part of a tree before it."""
+_HEADER_CAP = 200_000
+"""Bytes of the header of an answer: paths and words."""
+_PATH_CAP = 16_384
+"""Bytes of a path that is asked about; the kernel takes 4096."""
 
+OUTPUT_LIMIT = 2_000_000_000
+"""Bytes of output after which a command is ended."""
+
+_REFUSAL: dict[str, type] = {"errno": int, "said": str, "path": str}
+_ANSWERS: dict[str, dict[str, type]] = {
+    "run": {"exit_code": int, "dropped": int, "why": str, "seconds": float, "memory": bool, "kept": str},
+    "resolve": {"path": str},
+    "changes": {"last": bool},
+}
+"""What the header of an answer must hold, by what was asked."""
 
 Take = Callable[[bytes], bool]
 """Takes the body of one frame of an answer that comes in several."""
@@ -60,6 +76,7 @@ class WorkerSandbox:
         self._limits = dict(limits)
         self._manifest = Manifest()
         self._lock = asyncio.Lock()
+        self._asked: asyncio.Future[Any] | None = None
         self._lost: RunError | None = None
 
     async def greet(self, time_limit: float) -> None:
@@ -100,7 +117,7 @@ class WorkerSandbox:
 
     async def seal(self, manifest: Manifest) -> None:
         """Take what lies in the workspace for the content of `manifest`."""
-        await self._call({"op": "seal"}, b"", _FILE_LIMIT)
+        await self._call({"op": "seal"}, manifest.told(), _FILE_LIMIT)
         self._manifest = manifest
 
     async def run(
@@ -121,11 +138,12 @@ class WorkerSandbox:
         call = {
             "op": "run", "argv": list(argv), "cwd": inside.absolute(cwd),
             "env": environment(self._toolchain, env or {}),
-            "time_limit": time_limit, "output_cap": output_cap,
+            "time_limit": time_limit, "output_cap": output_cap, "output_limit": OUTPUT_LIMIT,
         }  # fmt: skip
         facts, output = await self._call(call, stdin, time_limit, stoppable=True)
+        killed = await self._line.out_of_memory()
         why = facts["why"]
-        if not why and facts["exit_code"] != 0 and (facts["memory"] or await self._line.out_of_memory()):
+        if not why and facts["exit_code"] != 0 and (facts["memory"] or killed):
             why = "memory"
         return Finished(
             facts["exit_code"], output, facts["dropped"], why == "time", facts["seconds"], why, facts["kept"]
@@ -153,6 +171,7 @@ class WorkerSandbox:
         """
         call = {
             "op": "changes", "droppings": self._manifest.droppings(), "file_cap": FILE_CAP, "total_cap": TOTAL_CAP,
+            "entries_cap": ENTRIES_CAP,
         }  # fmt: skip
         facts, _ = await self._call(call, b"", _FILE_LIMIT, take=self._manifest.update)
         if "too_large" in facts:
@@ -176,14 +195,17 @@ class WorkerSandbox:
         take: Take | None = None,
     ) -> tuple[dict[str, Any], bytes]:
         """Ask the worker one thing. Whoever is cancelled leaves only when the worker has nothing of it left to do."""
-        try:
-            worker_wire.pack(b"", header)
-        except (UnicodeEncodeError, ValueError) as error:
-            raise OSError(22, "is not text that can be encoded", header.get("path")) from error
+        path = header.get("path")
+        if path is not None and len(path) > _PATH_CAP:
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), path[:100])
         async with self._lock:
+            # Somebody cancelled twice has left before the worker was done.
+            if self._asked is not None:
+                await asyncio.wait({self._asked})
             self._check_alive()
             nonce = secrets.token_bytes(worker_wire.NONCE_BYTES)
             asked = asyncio.ensure_future(self._exchange(nonce, header, body, time_limit + _GRACE, take))
+            self._asked = asked
             try:
                 facts, content = await asyncio.shield(asked)
             except asyncio.CancelledError:
@@ -200,23 +222,31 @@ class WorkerSandbox:
             async with asyncio.timeout(limit):
                 self._line.writer.write(worker_wire.pack(nonce, header, body))
                 await self._line.writer.drain()
-                frame = await self._receive(nonce, _ANSWER_CAP)
+                frame = await self._answer(nonce, header["op"])
                 while take is not None and take(frame.body) and not frame.header["last"]:
-                    frame = await self._receive(nonce, _ANSWER_CAP)
+                    frame = await self._answer(nonce, header["op"])
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise await self._died() from error
         except TimeoutError as error:
             raise await self._kill(StopCode.WORKER_SILENT, f"its worker did not answer within {limit:.0f} s") from error
-        except (worker_wire.BrokenFrame, KeyError) as error:
+        except worker_wire.BrokenFrame as error:
             raise await self._kill(
                 StopCode.WORKER_FORGED, f"what its worker said was not understood: {error}"
             ) from error
         return frame.header, frame.body
 
+    async def _answer(self, nonce: bytes, op: str) -> worker_wire.Frame:
+        frame = await self._receive(nonce, _ANSWER_CAP)
+        wanted = _REFUSAL if "errno" in frame.header else _ANSWERS.get(op, {})
+        for name, kind in wanted.items():
+            if type(frame.header.get(name)) is not kind:
+                raise worker_wire.BrokenFrame(f"an answer without {name!r}")
+        return frame
+
     async def _receive(self, nonce: bytes, cap: int) -> worker_wire.Frame:
         reader = self._line.reader
         told, head, body = worker_wire.lengths(await reader.readexactly(worker_wire.PREFIX.size))
-        if told != nonce or body > cap:
+        if told != nonce or head > _HEADER_CAP or body > cap:
             raise worker_wire.BrokenFrame("a frame that answers nothing that was asked")
         header = worker_wire.header_of(await reader.readexactly(head))
         return worker_wire.Frame(told, header, await reader.readexactly(body))

@@ -59,7 +59,7 @@ def header_of(raw: bytes) -> dict[str, Any]:
     """
     try:
         header = json.loads(raw.decode("ascii"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BrokenFrame(f"a header that is no JSON: {raw[:100]!r}") from error
     if not isinstance(header, dict):
         raise BrokenFrame(f"a header that is no object: {raw[:100]!r}")

@@ -1,8 +1,10 @@
 """What the suites of both tiers lean on: a shell inside, and processes found on the host."""
 
 import asyncio
+import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,3 +50,10 @@ def need_docker() -> None:
         if os.geteuid() == 0:
             raise
         pytest.skip(f"the Docker tier is not tested: {error}. As root, scripts/docker_engine sets it up.")
+
+
+async def ask(sandbox: Sandbox, script: str, *words: str) -> Any:
+    """Run a Python script inside, and return what it printed as JSON."""
+    done = await sandbox.run(["python3", "-c", script, *words], time_limit=60)
+    assert done.exit_code == 0, done.output.decode()
+    return json.loads(done.output)

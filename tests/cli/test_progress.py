@@ -37,6 +37,18 @@ def test_plain_lines_are_words_without_controls() -> None:
         event("tool.refused", role="planner", tool="write_file", summary="x", reason="closed", rule="r"),
         event("handoff", source="planner", target="executor", tool="transfer_to_executor"),
         event("phase", name="checked", outcome="green", reason="all pass"),
+        event("phase", name="setup", origins=["uv.lock"]),
+        event(
+            "setup.ended",
+            origins=["uv.lock"],
+            cached=False,
+            seconds=12.3,
+            hosts=[
+                {"host": "pypi.org", "outcome": "allowed"},
+                {"host": HOSTILE, "outcome": "refused"},
+            ],
+        ),
+        event("setup.ended", origins=["uv.lock"], cached=True, seconds=12.3, hosts=[]),
     ):
         view.show(one)
     view.tell("stopping")
@@ -48,6 +60,9 @@ def test_plain_lines_are_words_without_controls() -> None:
         "    write_file refused: closed",
         "  planner → executor",
         "  checks: green: all pass",
+        "  installing dependencies, the only phase with a way out …",
+        f"    dependencies of uv.lock: installed in 12 s; asked pypi.org; refused {SHOWN}",
+        "    dependencies of uv.lock: as installed before",
         "andon: stopping",
     ]
 

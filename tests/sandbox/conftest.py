@@ -105,10 +105,10 @@ def docker_tier() -> Iterator[None]:
     assert left == []
 
 
-@pytest.fixture(params=["worker", "plain"])
-def plain(request: pytest.FixtureRequest) -> bool:
-    """And in both ways: asked over a worker inside, or by a process of ours for every call."""
-    return bool(request.param == "plain")
+@pytest.fixture
+def plain() -> bool:
+    """Asked over a worker inside; suites of what is done without one override it."""
+    return False
 
 
 @pytest.fixture

@@ -19,6 +19,12 @@ from andon.sandbox.store import Change, TreeStore
 Open = Callable[..., Awaitable[Sandbox]]
 
 
+@pytest.fixture(params=["worker", "plain"])
+def plain(request: pytest.FixtureRequest) -> bool:
+    """What every sandbox promises holds in both ways: over a worker, and with a process of ours for every call."""
+    return bool(request.param == "plain")
+
+
 async def test_a_command_runs_and_its_streams_are_one(sandbox: Sandbox, tier: Tier) -> None:
     done = await sandbox.run(["sh", "-c", "echo out; echo err >&2; exit 3"])
     assert done == Finished(3, b"out\nerr\n", 0, False, done.seconds)
