@@ -9,6 +9,7 @@ from importlib.metadata import version
 
 from andon.cli.endings import catch_signals, interrupt, print_document
 from andon.cli.mcp_help import MCP_EXITS, MCP_HELP
+from andon.cli.policy_help import add_policy
 from andon.records.errors import UserError
 
 _ABOUT = """\
@@ -57,6 +58,16 @@ papers lie. Reads factory/tasks/queue.json, factory/runs/ and factory/.state/; w
 Exits with 0 whatever the tasks came to, with 2 where there is no such task, run or repository.
 """
 
+_DOCTOR = """\
+Show what of andon works on this machine, by trying it: a sandbox of each tier is started, asked for its programs, and
+closed. Lists what each tier does not promise here. Needs no key and changes nothing.
+
+  andon doctor
+  andon doctor --json                one document: schema_version, sandbox, tiers, facts, python
+
+Exits with 0 if a run could begin here, with 50 if no sandbox works, with 2 if something else is missing.
+"""
+
 _DEMO = """\
 Copy the bundled sample project into a temporary repository, take its task "Add a watchlist page" from the queue
 and run the whole lane on it: sandbox, checks, handoffs, a rejected review, the repair, the branch.
@@ -87,8 +98,10 @@ or an answer was left unplayed. No key, no network. A cassette proves the plumbi
 _COMMANDS = {
     "run": ("run", "run"),
     "status": ("status", "status"),
+    "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),
     "eval": ("evals", "run_evals"),
+    "policy": ("policy", "policy"),
     "trust": ("trust", "trust"),
     "image": ("image", "image"),
     "mcp": ("mcp_server", "mcp"),
@@ -159,6 +172,10 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     status.add_argument("--json", action="store_true", help="print one JSON document on stdout")
 
+    doctor = commands.add_parser("doctor", help="what works on this machine", description=_DOCTOR, formatter_class=raw)
+    doctor.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
+    doctor.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+
     demo = commands.add_parser("demo", help="see the whole lane on a sample", description=_DEMO, formatter_class=raw)
     demo.add_argument("--into", metavar="DIR", help="put the sample repository there (default: a temporary folder)")
     _add_sandbox(demo)
@@ -169,6 +186,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     evals.add_argument("names", nargs="*", metavar="CASSETTE", help="which ones (default: all)")
     _add_json(evals)
+
+    add_policy(commands)
 
     trust = commands.add_parser(
         "trust", help="accept what a repository may not decide alone", description=_TRUST, formatter_class=raw

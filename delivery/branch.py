@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from andon.context.plain import one_line
+from andon.delivery.escape import message_line
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 from andon.records.task import Task
@@ -59,5 +59,5 @@ def _paper_changes(store: TreeStore, tree: str, task: Task, papers: Mapping[str,
 
 
 def _subject(title: str) -> str:
-    line = one_line(title)
+    line = message_line(title)
     return line if len(line) <= _SUBJECT else f"{line[: _SUBJECT - 1].rstrip()}…"

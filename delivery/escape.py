@@ -1,41 +1,71 @@
 """Text somebody else wrote, made safe to stand in Markdown that a forge renders and acts on.
 
-Nothing in it may make a heading, table, list, link, image or HTML, mention a person, or close an issue. GitHub and
-GitLab find mentions and references after rendering, so a backslash or an entity for the sign alone would not do:
-the sign is followed by a zero-width space.
+Nothing in it may make a heading, table, list, link, image or HTML, mention a person, command a bot, or close an issue,
+and no secret is in it. GitHub and GitLab find mentions and references after rendering, so a backslash or an entity for
+the sign alone would not do: the sign is followed by a zero-width space. Bots read the source line by line and often
+look into code too.
 """
 
 import re
 
 from andon.context.plain import one_line, plain
+from andon.guardrails.redact import without_secrets
 
 _BREAK = "&#8203;"
+_MARK = "\u200b"
+"""The same before the signs are escaped; `one_line` leaves none of these in a text."""
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _SIGNS = re.compile(
     r"[@#&<>]|[\\`*{}\[\]|~!$^]|(?<![a-z0-9])_|_(?![a-z0-9])|:(?=//)|(?<=\bwww)\.|(?<=\bGH)-(?=\d)|%(?=\w)",
     re.IGNORECASE,
 )
 _LEADING = re.compile(r"^([-+=/]|\d+(?=[.)]))")
+# Prow, Mergify, Kodiak, GitLab quick actions: a slash and one of these, also in the middle of a line.
+_SLASH = re.compile(
+    r"(?<=\s)/(?=(?:lgtm|approve|merge|automerge|squash|rebase|backport|cherry-?pick|assign|unassign|cc|close|reopen|hold|"
+    r"label|retest|test|test-all|rerun|run|ok-to-test|deploy|ship|shipit|override|retitle|milestone)\b)",
+    re.IGNORECASE,
+)
+# bors, homu and the Jenkins builder are told at the beginning of a line, without a sign.
+_TOLD = re.compile(r"^(?:bors|homu|retest|recheck|rerun|test this|ok to test|add to whitelist)(?=\s|$)", re.IGNORECASE)
+_BOT = re.compile(
+    r"@(?=(?:dependabot|renovate|mergify|bors|k8s-ci-robot|github-actions|copilot|claude|codex|coderabbit|gemini|cursor|"
+    r"sourcery|greptile|pre-commit-ci|homu|rust|swift-ci|jenkins|gitlab-bot|meeseeks|azure-pipelines|codecov|kodiak))",
+    re.IGNORECASE,
+)
+_IN_MESSAGE = re.compile(
+    r"(?<!\w)[@#!](?=\w)|(?<=\bGH)-(?=\d)|(?<=\[)(?=[\w ]*\b(?:skip|ci|no)\b)|\*(?=NO_CI)", re.IGNORECASE
+)
 
 
 def inline(text: str) -> str:
     """Return `text` on one line in which no character means anything to Markdown or to a forge."""
-    return _LEADING.sub(_leading, _SIGNS.sub(_sign, one_line(text)))
+    return _escaped(without_secrets(one_line(text)))
 
 
 def quoted(text: str) -> str:
     """Return `text` as a Markdown quotation, line by line, each line as `inline`."""
-    lines = [inline(line) for line in plain(text).split("\n")]
+    lines = [_escaped(one_line(line)) for line in without_secrets(plain(text)).split("\n")]
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
 def code(text: str) -> str:
-    """Return `text` as a code span on one line; forges look for nothing in there."""
-    line = one_line(text)
+    """Return `text` as a code span on one line; forges look for nothing in there, and bots find no command."""
+    line = _BOT.sub("@\u200b", without_secrets(one_line(text)))
     longest = max((len(run) for run in re.findall(r"`+", line)), default=0)
     fence = "`" * (longest + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}" if line else "(empty)"
+
+
+def message_line(text: str) -> str:
+    """Return `text` on one line for a commit message: no mention, reference, skipped pipeline or secret in it."""
+    return _IN_MESSAGE.sub(lambda found: f"{found[0]}\u200b", without_secrets(one_line(text)))
+
+
+def _escaped(line: str) -> str:
+    told = _TOLD.sub(lambda found: found[0] + _MARK, _SLASH.sub(f"/{_MARK}", line))
+    return _LEADING.sub(_leading, _SIGNS.sub(_sign, told)).replace(_MARK, _BREAK)
 
 
 def _sign(match: re.Match[str]) -> str:

@@ -13,11 +13,20 @@ from pathlib import Path
 
 from andon.evals.bench_cli import CLI
 from andon.evals.bench_figures import Figure, Group, measure_group
+from andon.evals.bench_guard import GUARD
 from andon.evals.bench_lane import LANE
 from andon.evals.bench_mcp import MCP
+from andon.evals.bench_redact import REDACT
 from andon.evals.bench_sandbox import SANDBOX
 
-GROUPS: Mapping[str, Group] = {"cli": CLI, "mcp": MCP, "sandbox": SANDBOX, "lane": LANE}
+GROUPS: Mapping[str, Group] = {
+    "cli": CLI,
+    "mcp": MCP,
+    "sandbox": SANDBOX,
+    "guard": GUARD,
+    "redact": REDACT,
+    "lane": LANE,
+}
 """Every group, in the order they are measured."""
 
 

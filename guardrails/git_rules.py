@@ -1,7 +1,7 @@
 """What the git tool, and `git` in shell text, may do: options by subcommand, operands as the paths and refs they are.
 
-Which subcommands and options are free, need a person or are denied stands in the policy; here is what must be understood
-for that: global options, abbreviations, paths inside pathspecs and `REV:PATH`, remotes, protected branches.
+Which subcommands and options are free, need a person or are denied stands in the policy. Here is what must be
+understood for that: global options, abbreviations, paths inside pathspecs and `REV:PATH`, remotes, protected branches.
 """
 
 import posixpath
@@ -14,10 +14,50 @@ from andon.guardrails.patches import patch_uses
 from andon.guardrails.refusal import Found, Refused, Use
 
 _NUMBER = re.compile(r"-\d+")
-_BEFORE = frozenset("--no-pager -P --no-optional-locks --literal-pathspecs --glob-pathspecs --icase-pathspecs --no-replace-objects --no-lazy-fetch --no-advice".split())
-_SETTINGS = re.compile(r"(color\.[\w.]+|core\.quote[Pp]ath|advice\.\w+|diff\.(noprefix|mnemonicPrefix|renames|algorithm|colorMoved)|log\.(date|decorate)|column\.ui|core\.pager=cat|pager\.\w+=(false|cat))(=.*)?")  # fmt: skip
-_PROTECTED = ("main", "master", "trunk", "develop", "development", "dev", "release", "release/*", "releases/*", "release-*", "production", "prod", "staging", "stable", "stable/*", "gh-pages", "default", "mainline", "hotfix/*")  # fmt: skip
-_READABLE = re.compile(r"user\.(name|email)|core\.\w+|init\.defaultbranch|color\.\w+|diff\.\w+|pull\.\w+|merge\.\w+|branch\.[\w./-]+\.(remote|merge)|remote\.\w+\.fetch", re.IGNORECASE)  # fmt: skip
+_BEFORE = frozenset(
+    [
+        "--no-pager",
+        "-P",
+        "--no-optional-locks",
+        "--literal-pathspecs",
+        "--glob-pathspecs",
+        "--icase-pathspecs",
+        "--no-replace-objects",
+        "--no-lazy-fetch",
+        "--no-advice",
+    ]
+)
+_SETTINGS = re.compile(
+    r"(color\.[\w.]+|core\.quote[Pp]ath|advice\.\w+|diff\.(noprefix|mnemonicPrefix|"
+    r"renames|algorithm|colorMoved)|log\.(date|decorate)|column\.ui|core\.pager=cat|"
+    r"pager\.\w+=(false|cat))(=.*)?"
+)
+_PROTECTED = (
+    "main",
+    "master",
+    "trunk",
+    "develop",
+    "development",
+    "dev",
+    "release",
+    "release/*",
+    "releases/*",
+    "release-*",
+    "production",
+    "prod",
+    "staging",
+    "stable",
+    "stable/*",
+    "gh-pages",
+    "default",
+    "mainline",
+    "hotfix/*",
+)
+_READABLE = re.compile(
+    r"user\.(name|email)|core\.\w+|init\.defaultbranch|color\.\w+|diff\.\w+|pull\.\w+|"
+    r"merge\.\w+|branch\.[\w./-]+\.(remote|merge)|remote\.\w+\.fetch",
+    re.IGNORECASE,
+)
 _INSTEAD = {
     "commit": "leave the change in the working tree; the factory commits the final tree itself",
     "checkout": "to undo your changes to a file use `git restore -- FILE`",
@@ -49,7 +89,9 @@ def strip_globals(args: Sequence[str]) -> tuple[list[str], str]:
     return rest, folder
 
 
-def git_uses(args: Sequence[str], found: Found, base: str = ".", *, reads_only: bool = False, document: "str | None" = None) -> None:  # fmt: skip
+def git_uses(
+    args: Sequence[str], found: Found, base: str = ".", *, reads_only: bool = False, document: "str | None" = None
+) -> None:
     """Note the paths that `git ARGS` names, `base` being where it runs. `args` hold no global options.
 
     Raises:
@@ -57,13 +99,17 @@ def git_uses(args: Sequence[str], found: Found, base: str = ".", *, reads_only: 
     """
     name = args[0] if args else "help"
     if reads_only and not _only_reads(name, args[1:]):
-        raise Refused("role", f"git {name} changes something, and this role only reads; read with: {', '.join(sorted(READING))}")
+        raise Refused(
+            "role", f"git {name} changes something, and this role only reads; read with: {', '.join(sorted(READING))}"
+        )
     rule = SUBCOMMANDS.get(name)
     if rule is None:
         return
     operands, paths, options = _split(name, rule, args[1:], found)
     if "-S" in options and name in ("commit", "merge", "revert"):
         raise Refused("git", "signing starts another program; leave it out")
+    if name == "grep" and any(option.startswith("-O") for option in options):
+        raise Refused("git-programs", "git grep -O starts a pager; leave it out")
     _check_refs(name, args, operands)
     named = _named(name, rule, args, operands, paths, options, found)
     for option, value in _valued(name, args[1:]):
@@ -103,7 +149,10 @@ def _split(name: str, rule: Subcommand, rest: Sequence[str], found: Found) -> tu
             return operands, list(rest[position:]), options
         if not arg.startswith("-") or arg == "-":
             operands.append(arg)
-        elif arg in rule.flags or (name in ("log", "diff", "show", "grep", "rev-list", "stash", "shortlog", "reflog") and _NUMBER.fullmatch(arg)):  # fmt: skip
+        elif arg in rule.flags or (
+            name in ("log", "diff", "show", "grep", "rev-list", "stash", "shortlog", "reflog")
+            and _NUMBER.fullmatch(arg)
+        ):
             options.add(arg)
         elif arg in rule.values:
             options.add(arg)
@@ -152,7 +201,10 @@ def _check_refs(name: str, args: Sequence[str], operands: Sequence[str]) -> None
     if name in ("push", "fetch", "pull", "ls-remote"):
         remotes = [*operands[:1], *(word.split("=", 1)[1] for word in args if word.startswith("--repo="))]
         if any(remote != "origin" for remote in remotes):
-            raise Refused("git-remote", f"{remotes[-1]!r} is not the run's own remote; publishing belongs to delivery, after review")
+            raise Refused(
+                "git-remote",
+                f"{remotes[-1]!r} is not the run's own remote; publishing belongs to delivery, after review",
+            )
     if name == "push":
         for spec in operands[1:]:
             target = spec.lstrip("+").rsplit(":", 1)[-1]
@@ -167,15 +219,30 @@ def _check_refs(name: str, args: Sequence[str], operands: Sequence[str]) -> None
 
 
 def _named(
-    name: str, rule: Subcommand, args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found
-) -> list[str]:  # fmt: skip
+    name: str,
+    rule: Subcommand,
+    args: Sequence[str],
+    operands: list[str],
+    paths: list[str],
+    options: set[str],
+    found: Found,
+) -> list[str]:
     """Return what the operands name as paths, and note what needs a person."""
     if rule.pattern_first and not any(arg.startswith("-e") or arg.startswith("-f") for arg in args):
         operands = operands[1:]
     if name in ("restore", "checkout") and any(_clean_spec(one) in ("", ".", "*", "..") for one in (*operands, *paths)):
         found.ask("loses-work", f"git {name} of everything would lose the work; name the files")
-    check = {"config": _check_config, "checkout": _check_checkout, "switch": _check_switch, "reset": _check_reset,
-             "tag": _check_tag, "branch": _check_branch, "restore": _check_restore, "stash": _check_stash, "remote": _check_remote}.get(name)  # fmt: skip
+    check = {
+        "config": _check_config,
+        "checkout": _check_checkout,
+        "switch": _check_switch,
+        "reset": _check_reset,
+        "tag": _check_tag,
+        "branch": _check_branch,
+        "restore": _check_restore,
+        "stash": _check_stash,
+        "remote": _check_remote,
+    }.get(name)
     if check is not None:
         check(args, operands, paths, options, found)
     named = [piece for path in paths for piece in _pathspec(path)]
@@ -187,15 +254,22 @@ def _named(
 def _check_config(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
     verb = operands[0] if operands[:1] in (["get"], ["list"], ["set"], ["unset"], ["edit"]) else ""
     names = operands[1:] if verb else operands
-    if verb in ("set", "unset", "edit") or (len(names) != 1 and "list" != verb and not {"--list", "-l"} & set(args)):
+    if verb in ("set", "unset", "edit") or (len(names) != 1 and verb != "list" and not {"--list", "-l"} & set(args)):
         raise Refused("git-config", "the configuration is not yours to change")
-    if any(re.match(r"--(global|system|file|blob|worktree|edit|add|unset|replace|rename|remove|show)|-[fe]", word) for word in args):
+    if any(
+        re.match(r"--(global|system|file|blob|worktree|edit|add|unset|replace|rename|remove|show)|-[fe]", word)
+        for word in args
+    ):
         raise Refused("git-config", "the configuration is not yours to change, and only harmless names are read")
     if verb == "list" or not names or not all(_READABLE.fullmatch(one) for one in names):
-        raise Refused("git-config", "the configuration may hold a credential and is closed; `git config --get user.name` is fine")
+        raise Refused(
+            "git-config", "the configuration may hold a credential and is closed; `git config --get user.name` is fine"
+        )
 
 
-def _check_checkout(args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found) -> None:
+def _check_checkout(
+    args: Sequence[str], operands: list[str], paths: list[str], options: set[str], found: Found
+) -> None:
     if {"-b", "--orphan"} & options:
         operands.clear()
         return
@@ -242,7 +316,9 @@ def _check_remote(args: Sequence[str], operands: list[str], paths: list[str], op
 
 
 def _file_like(operand: str) -> bool:
-    return bool(re.search(r"\.[A-Za-z0-9]{1,8}$|/$", operand)) or operand.startswith(("./", "../", ":", "src/", "tests/"))
+    return bool(re.search(r"\.[A-Za-z0-9]{1,8}$|/$", operand)) or operand.startswith(
+        ("./", "../", ":", "src/", "tests/")
+    )
 
 
 def _apply(operands: Sequence[str], options: set[str], found: Found, base: str, document: "str | None") -> None:
@@ -253,7 +329,9 @@ def _apply(operands: Sequence[str], options: set[str], found: Found, base: str, 
         patch_uses(document, found, base)
     else:
         found.uses += [Use(_join(base, one), writes=False, outside=True) for one in operands if one != "-"]
-        found.ask("patch", "what the patch changes cannot be seen here; use edit_file, or give the patch as a here-document")
+        found.ask(
+            "patch", "what the patch changes cannot be seen here; use edit_file, or give the patch as a here-document"
+        )
 
 
 def _pieces(operand: str) -> list[str]:

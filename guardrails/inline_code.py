@@ -11,31 +11,135 @@ from andon.guardrails.paths import is_factory, is_git, is_secret, name_fault, wo
 from andon.guardrails.refusal import Found, Refused, Use
 
 _NETWORK = frozenset(
-    "socket urllib urllib2 urllib3 http requests httpx aiohttp ftplib smtplib poplib imaplib telnetlib xmlrpc paramiko "
-    "pycurl websocket websockets socketserver asyncssh fabric webbrowser nntplib ssl boto3 botocore grpc".split()
+    [
+        "socket",
+        "urllib",
+        "urllib2",
+        "urllib3",
+        "http",
+        "requests",
+        "httpx",
+        "aiohttp",
+        "ftplib",
+        "smtplib",
+        "poplib",
+        "imaplib",
+        "telnetlib",
+        "xmlrpc",
+        "paramiko",
+        "pycurl",
+        "websocket",
+        "websockets",
+        "socketserver",
+        "asyncssh",
+        "fabric",
+        "webbrowser",
+        "nntplib",
+        "ssl",
+        "boto3",
+        "botocore",
+        "grpc",
+    ]
 )
 _LOCAL_HTTP = frozenset({"http.HTTPStatus", "http.cookies", "urllib.parse", "http.client.responses"})
 _STARTERS = frozenset(
-    "os.system os.popen os.execv os.execve os.execvp os.execvpe os.execl os.execlp os.execle os.spawnl os.spawnv os.spawnlp "
-    "os.spawnvp os.posix_spawn os.posix_spawnp subprocess.run subprocess.call subprocess.check_call subprocess.check_output subprocess.Popen "
-    "subprocess.getoutput subprocess.getstatusoutput pty.spawn commands.getoutput asyncio.create_subprocess_shell "
-    "asyncio.create_subprocess_exec system popen run call check_call check_output Popen getoutput spawn".split()
+    [
+        "os.system",
+        "os.popen",
+        "os.execv",
+        "os.execve",
+        "os.execvp",
+        "os.execvpe",
+        "os.execl",
+        "os.execlp",
+        "os.execle",
+        "os.execlpe",
+        "os.spawnl",
+        "os.spawnle",
+        "os.spawnv",
+        "os.spawnve",
+        "os.spawnlp",
+        "os.spawnvp",
+        "os.posix_spawn",
+        "os.posix_spawnp",
+        "os.startfile",
+        "subprocess.run",
+        "subprocess.call",
+        "subprocess.check_call",
+        "subprocess.check_output",
+        "subprocess.Popen",
+        "subprocess.getoutput",
+        "subprocess.getstatusoutput",
+        "pty.spawn",
+        "commands.getoutput",
+        "asyncio.create_subprocess_shell",
+        "asyncio.create_subprocess_exec",
+        "asyncio.subprocess.create_subprocess_shell",
+        "multiprocessing.process.os.system",
+        "posix.system",
+        "nt.system",
+        "sh.Command",
+    ]
 )
-_EVALUATES = frozenset({"eval", "exec", "compile", "__import__", "execfile", "runpy.run_path", "importlib.import_module"})
+_EVALUATES = frozenset(
+    {
+        "eval",
+        "exec",
+        "builtins.eval",
+        "builtins.exec",
+        "compile",
+        "__import__",
+        "execfile",
+        "runpy.run_path",
+        "importlib.import_module",
+    }
+)
 _REMOVES = frozenset({"shutil.rmtree", "rmtree", "os.removedirs"})
 _WRITES = frozenset(
-    "os.remove os.unlink os.rename os.replace os.rmdir os.symlink os.link os.chmod os.truncate os.mkdir os.makedirs shutil.move shutil.copy shutil.copyfile "
-    "shutil.copy2 shutil.copytree write_text write_bytes unlink rename replace touch rmdir symlink_to hardlink_to".split()
+    [
+        "os.remove",
+        "os.unlink",
+        "os.rename",
+        "os.replace",
+        "os.rmdir",
+        "os.symlink",
+        "os.link",
+        "os.chmod",
+        "os.truncate",
+        "os.mkdir",
+        "os.makedirs",
+        "shutil.move",
+        "shutil.copy",
+        "shutil.copyfile",
+        "shutil.copy2",
+        "shutil.copytree",
+        "write_text",
+        "write_bytes",
+        "unlink",
+        "rename",
+        "replace",
+        "touch",
+        "rmdir",
+        "symlink_to",
+        "hardlink_to",
+    ]
 )
 _OTHER_STARTS = re.compile(
-    r"child_process|\bexec(Sync|File|FileSync)?\s*\(|\bspawn(Sync)?\s*\(|\bsystem\s*[\s(\"'']|\bpopen\s*\(|`[^`]*`\s*;?\s*$|\bqx\b|%x[\[{(|]"
-    r"|shell_exec|passthru|proc_open|pcntl_exec|\beval\s*[({\"']|new Function\s*\(|instance_eval|Open3|IO\.popen|process\.binding|os\.execute|io\.popen"
+    r"child_process|\bexec(Sync|File|FileSync)?\s*\(|\bspawn(Sync)?\s*\(|"
+    r"\bsystem\s*[\s(\"'']|\bpopen\s*\(|`[^`]*`\s*;?\s*$|\bqx\b|%x[\[{(|]"
+    r"|shell_exec|passthru|proc_open|pcntl_exec|\beval\s*[({\"']|new Function\s*\(|"
+    r"instance_eval|Open3|IO\.popen|process\.binding|os\.execute|io\.popen"
 )
 _OTHER_NETWORK = re.compile(
-    r"require\(\s*['\"](node:)?(http|https|net|dgram|dns|tls|http2)['\"]|\bfetch\s*\(|XMLHttpRequest|WebSocket|Net::HTTP|TCPSocket|IO::Socket|LWP|"
-    r"open-uri|fsockopen|curl_exec|from\s+['\"](node:)?(http|https|net|dgram|dns|tls)['\"]|socket\.http"
+    r"require\(\s*['\"](node:)?(http|https|net|dgram|dns|tls|http2)['\"]|\bfetch\s*\(|"
+    r"XMLHttpRequest|WebSocket|Net::HTTP|TCPSocket|IO::Socket|LWP|"
+    r"open-uri|fsockopen|curl_exec|\b(Socket|IO::Socket\w*|Net::\w+)\b|"
+    r"from\s+['\"](node:)?(http|https|net|dgram|dns|tls)['\"]|socket\.http"
 )
-_OTHER_WRITES = re.compile(r"write|append|unlink|rename|rm\b|rmSync|open\s*\(?.*['\"]\s*[>wa+]|copyFile|mkdir|symlink|truncate|put_contents|File\.")
+_OTHER_WRITES = re.compile(
+    r"write|append|unlink|rename|rm\b|rmSync|open\s*\(?.*['\"]\s*[>wa+]|copyFile|mkdir|"
+    r"symlink|truncate|put_contents|File\."
+)
 _STRING = re.compile(r"'((?:[^'\\\n]|\\.)*)'|\"((?:[^\"\\\n]|\\.)*)\"|`([^`\n$]*)`")
 
 
@@ -55,11 +159,12 @@ def python_uses(code: str, found: Found, shell: "object") -> None:
         return
     nodes = list(ast.walk(tree))
     constants = _constants(nodes)
+    aliases = _aliases(nodes)
     for node in nodes:
         if isinstance(node, ast.Import | ast.ImportFrom):
             _check_import(node)
         elif isinstance(node, ast.Call):
-            _check_call(node, found, constants, shell)
+            _check_call(node, found, constants, aliases, shell)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str | bytes):
             text = node.value if isinstance(node.value, str) else node.value.decode("utf-8", "replace")
             _closed(text, found)
@@ -73,7 +178,9 @@ def other_uses(code: str, found: Found) -> None:
         Refused: it starts programs, evaluates text or reaches for a network.
     """
     if hit := _OTHER_STARTS.search(code):
-        raise Refused("computed-program", f"{hit[0].strip()!r} in program text starts what cannot be judged; run it plainly")
+        raise Refused(
+            "computed-program", f"{hit[0].strip()!r} in program text starts what cannot be judged; run it plainly"
+        )
     if hit := _OTHER_NETWORK.search(code):
         raise Refused("network", f"{hit[0].strip()!r} in program text needs a network; there is none here")
     writes = bool(_OTHER_WRITES.search(code))
@@ -108,15 +215,34 @@ def _check_import(node: "ast.Import | ast.ImportFrom") -> None:
             raise Refused("computed-program", f"{name} in program text starts what cannot be judged; run it plainly")
 
 
-def _check_call(node: ast.Call, found: Found, constants: dict[str, str], shell: "object") -> None:
+def _aliases(nodes: list[ast.AST]) -> dict[str, str]:
+    """Return what imported names really are: `s` is subprocess after `import subprocess as s`."""
+    real: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            real |= {alias.asname: alias.name for alias in node.names if alias.asname}
+        elif isinstance(node, ast.ImportFrom):
+            real |= {alias.asname or alias.name: f"{node.module or ''}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name | ast.Attribute):
+            dotted = _dotted(node.value)
+            real |= {target.id: dotted for target in node.targets if isinstance(target, ast.Name) and dotted}
+    return real
+
+
+def _check_call(
+    node: ast.Call, found: Found, constants: dict[str, str], aliases: dict[str, str], shell: "object"
+) -> None:
     name = _dotted(node.func)
+    for _ in range(3):
+        first, dot, rest = name.partition(".")
+        name = f"{aliases.get(first, first)}{dot}{rest}"
     last = name.rsplit(".", 1)[-1]
     if name in _EVALUATES or last == "__import__" or (last == "getattr" and _starts_by_name(node)):
         literal = _text(node.args[0], constants) if node.args else None
         if name == "compile" or (name == "importlib.import_module" and literal):
             return
         raise Refused("computed-program", f"{last}() in program text runs text that cannot be judged; write it plainly")
-    if name in _STARTERS and not (name in ("run", "call", "spawn") and isinstance(node.func, ast.Attribute)):
+    if name in _STARTERS:
         _check_started(node, constants, shell)
     elif name in _REMOVES:
         path = _text(node.args[0], constants) if node.args else None

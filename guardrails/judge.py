@@ -1,24 +1,26 @@
 """The one function that judges every tool call, by whatever client it came, and every changed path of a final tree."""
 
-import fnmatch
 import json
 import posixpath
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
 from andon.guardrails import paths
 from andon.guardrails.arguments import ARGUMENTS
-from andon.guardrails.git_rules import git_uses
+from andon.guardrails.credentials import check_credentials
+from andon.guardrails.git_rules import git_uses, strip_globals
+from andon.guardrails.origin import Origin, narrowed
+from andon.guardrails.places import Ground, Places, judge_use
+from andon.guardrails.policy_file import default_rules
 from andon.guardrails.programs import command_uses
-from andon.guardrails.protected import match
-from andon.guardrails.refusal import Refused, Use
+from andon.guardrails.refusal import Found, Refused, Use
+from andon.guardrails.rules import RuleSet, strictest
 from andon.records.base import Record
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.project import ProtectedRule
-from andon.sandbox.protocol import WORKSPACE
 
 Resolve = Callable[[str], Awaitable[str]]
 """Follows every link of a path inside the sandbox: `Sandbox.resolve`."""
@@ -32,8 +34,7 @@ ROLE_TOOLS: dict[Role, tuple[str, ...]] = {
 }
 """Which tools a role may call."""
 
-_CLOSED_NAMES = (".git", ".env", "id_rsa", "id_ed25519", "key.pem")
-_LEAVE = "leave it, and report what it kept you from under not_done"
+_WRITING = ("edit_file", "write_file")
 
 
 @dataclass(frozen=True)
@@ -41,30 +42,64 @@ class Policy:
     """What a run is held to, over the floors that nobody can loosen."""
 
     protected: tuple[ProtectedRule, ...] = ()
-    """Areas of the project context that agents may not change."""
+    """Areas of the project context: agents change them only where a person allows it."""
+    rules: RuleSet = field(default_factory=default_rules)
+    """The shipped policy with the repository's own over it."""
+    locked: tuple[str, ...] = ()
+    """Gitignore patterns of what this task may not touch at all."""
+    tracked: frozenset[str] = frozenset()
+    """Every file of the base tree; empty: not known."""
+    origin: Origin = "person"
+    """Who asked for the work."""
+
+    @property
+    def ground(self) -> Ground:
+        """What paths are judged by."""
+        return Ground(self.protected, self.rules, self.locked, self.tracked)
 
 
 async def judge(call: ToolCall, policy: Policy, resolve: Resolve) -> Decision:
-    """Return whether `call` may run; what is not understood is refused with a reason the caller can act on.
+    """Return whether `call` may run, needs a person, or is refused; what is not understood is refused with a reason.
 
     Raises:
         RunError: from `resolve`, if the sandbox is dead.
     """
+    found = Found()
     try:
         arguments = _arguments(call)
-        for use in _uses(call.tool, arguments):
-            await _judge_use(use, policy, resolve)
+        check_credentials(call.arguments)
+        _judge_tool(call, policy, found)
+        _note_uses(call, arguments, policy, found)
+        places = Places(policy.ground, call.role, call.tool, resolve)
+        for use in dict.fromkeys(found.uses):
+            await judge_use(use, places, found)
+        return _decided(found, policy)
     except Refused as refused:
         return Decision(verdict="refuse", rule=refused.rule, reason=refused.reason)
-    return Decision(verdict="allow", rule="default", reason="")
 
 
 def judge_change(path: str, policy: Policy) -> Decision:
     """Return whether a final tree may hold a change at `path` (relative to the repository)."""
+    found = Found()
     try:
-        _judge_write(path, policy, removes=False)
+        Places(policy.ground, "executor", "", None).judge_write(path, found, removes=False)
+        return _decided(found, policy)
     except Refused as refused:
         return Decision(verdict="refuse", rule=refused.rule, reason=refused.reason)
+
+
+def refusal_of(decision: Decision) -> str:
+    """Return the reason of a decision that lets nothing happen; what only a person may allow says so."""
+    asked = " (a person would have to allow this, and nobody can be asked here)" if decision.verdict == "ask" else ""
+    return f"{decision.reason}{asked}"
+
+
+def _decided(found: Found, policy: Policy) -> Decision:
+    for asked in found.asks:
+        if refused := narrowed(asked, policy.origin):
+            raise refused
+    if found.asks:
+        return Decision(verdict="ask", rule=found.asks[0].rule, reason=found.asks[0].reason)
     return Decision(verdict="allow", rule="default", reason="")
 
 
@@ -80,7 +115,7 @@ def _arguments(call: ToolCall) -> Record:
         faults = "; ".join(f"{_where(fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5])
         fields = ", ".join(model.model_fields)
         raise Refused("arguments", f"{faults}; the arguments of {call.tool} are: {fields}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise Refused("arguments", f"the arguments are no JSON: {error}") from error
 
 
@@ -88,26 +123,45 @@ def _where(location: Sequence[object]) -> str:
     return ".".join(map(str, location)) or "arguments"
 
 
-def _uses(tool: str, arguments: Record) -> Iterable[Use]:
-    """Return the paths that a call of `tool` names."""
+def _judge_tool(call: ToolCall, policy: Policy, found: Found) -> None:
+    rule = strictest(policy.rules.for_tool(call.tool, call.role))
+    if rule is not None and rule.verdict == "deny":
+        raise Refused(rule.id, rule.reason(program=call.tool))
+    if rule is not None and rule.verdict == "ask":
+        found.ask(rule.id, rule.reason(program=call.tool))
+
+
+def _note_uses(call: ToolCall, arguments: Record, policy: Policy, found: Found) -> None:
+    """Note the paths that a call names, and what of it needs a person."""
     given = arguments.model_dump()
-    if tool == "git":
-        return _git_uses(given["args"])
-    if tool == "run_command":
-        return command_uses(given["command"])
-    if tool == "run_tests":
-        return [_selected(item) for item in given["select"]]
-    if tool == "docs_lookup":
+    if call.tool == "git":
+        _git(given["args"], call, policy, found)
+    elif call.tool == "run_command":
+        command_uses(given["command"], policy.rules, call.role, found)
+    elif call.tool == "run_tests":
+        found.uses += [_selected(item) for item in given["select"]]
+    elif call.tool == "docs_lookup":
         _check_query(given["query"])
-        return []
-    return [Use(given["path"], writes=tool in ("edit_file", "write_file"))]
+    else:
+        found.uses.append(Use(given["path"], writes=call.tool in _WRITING))
 
 
-def _git_uses(args: Sequence[str]) -> list[Use]:
+def _git(args: Sequence[str], call: ToolCall, policy: Policy, found: Found) -> None:
     for arg in args:
-        if fault := paths.name_fault(arg or "-"):
+        fault = paths.name_fault(arg.replace("\n", " ").replace("\t", " ") or "-")
+        if fault:
             raise Refused("name", fault.replace("the path", "an argument"))
-    return git_uses(args)
+    plain, folder = strip_globals(args)
+    if folder != ".":
+        found.uses.append(Use(folder, writes=False))
+    rule = strictest(policy.rules.for_command(["git", *plain], role=call.role, tool=call.tool))
+    if rule is None:
+        found.ask("git", f"no rule knows git {plain[0] if plain else ''}; read with status, diff, log, show, blame")
+    elif rule.verdict == "deny":
+        raise Refused(rule.id, rule.reason(program=plain[0]))
+    elif rule.verdict == "ask":
+        found.ask(rule.id, rule.reason(program=plain[0]))
+    git_uses(plain, found, folder, reads_only=call.role in ("planner", "reviewer"))
 
 
 def _selected(item: str) -> Use:
@@ -118,94 +172,9 @@ def _selected(item: str) -> Use:
 
 
 def _check_query(query: str) -> None:
-    if re.search(r"\w://|^\s*[\w.-]+@|[\\\x00-\x08]", query):
+    address = re.search(
+        r"\w://|^\s*[\w.-]+@|[\\\x00-\x08]|\bfile:|\bdata:|(^|\s)(\.{0,2}/[\w.]|~/)|\bwww\.|\b\d{1,3}(\.\d{1,3}){3}\b",
+        query,
+    )
+    if address or posixpath.isabs(query.strip()):
         raise Refused("docs", "docs_lookup takes a few words or a package name, no address; nothing is fetched")
-
-
-async def _judge_use(use: Use, policy: Policy, resolve: Resolve) -> None:
-    if fault := paths.name_fault(use.path):
-        raise Refused("name", fault)
-    if use.pattern:
-        if (spelled := _braces(use.path)) != [use.path]:
-            for path in spelled:
-                await _judge_use(replace(use, path=path), policy, resolve)
-            return
-        _judge_pattern(use.path)
-    if use.computed:
-        _judge_computed(use.path)
-        return
-    real = await resolve(use.path)
-    place = paths.workspace_path(real)
-    if place is None:
-        if not use.fallback and not (use.outside and paths.open_outside(real)):
-            raise Refused("outside-workspace", f"{_shown(use.path, real)} lies outside the workspace; stay inside")
-        return
-    given = paths.workspace_path(posixpath.join(WORKSPACE, use.path))
-    for path in dict.fromkeys((place, given or place)):
-        if use.writes:
-            _judge_write(path, policy, removes=use.removes)
-        else:
-            _judge_floors(path, writes=False)
-
-
-def _judge_floors(path: str, *, writes: bool) -> None:
-    if fault := paths.name_fault(path):
-        raise Refused("name", fault)
-    if paths.is_git(path):
-        raise Refused("git-folder", f"{path!r} is git's own folder; use the git tool to read history and state")
-    if paths.is_factory(path):
-        instead = "leave it as it is" if writes else "its documents are answered by docs_lookup"
-        raise Refused("factory-folder", f"{path!r} belongs to the factory and is closed to agents; {instead}")
-    if paths.is_secret(path):
-        raise Refused("secret-file", f"{path!r} may hold a secret and is closed; use an example file: .env.example")
-
-
-def _judge_write(path: str, policy: Policy, *, removes: bool) -> None:
-    _judge_floors(path, writes=True)
-    rule = match(policy.protected, path) or (_inside(policy, path) if removes else None)
-    if rule is not None:
-        raise Refused("protected-area", f"{path!r} is protected by the project context ({rule.entry!r}); {_LEAVE}")
-
-
-def _inside(policy: Policy, folder: str) -> ProtectedRule | None:
-    """Return the rule that protects something below `folder`, which would go away with it."""
-    prefix = "" if folder == "." else paths.fold(folder) + "/"
-    covered = ((rule, found) for rule in policy.protected for found in rule.matches)
-    return next((rule for rule, found in covered if paths.fold(found).startswith(prefix)), None)
-
-
-def _judge_pattern(path: str) -> None:
-    """Refuse a glob that spells a closed name in part; a bare `*` is fine, since it names nothing in particular."""
-    inside = paths.workspace_path(posixpath.join(WORKSPACE, path)) or path
-    for position, segment in enumerate(inside.split("/")):
-        if not any(character in segment for character in "*?[") or not segment.strip("*?[]"):
-            continue
-        closed = (*_CLOSED_NAMES, paths.FACTORY) if position == 0 else _CLOSED_NAMES
-        hit = next((name for name in closed if fnmatch.fnmatchcase(name, paths.fold(segment))), None)
-        if hit:
-            raise Refused("pattern", f"{path!r} also stands for {hit!r}, which is closed; name the files you mean")
-
-
-def _judge_computed(path: str) -> None:
-    """Judge what is plain in a path that holds an expansion."""
-    if path.startswith("~"):
-        raise Refused("outside-workspace", f"{path!r} lies outside the workspace; use paths inside it")
-    for segment in path.split("/"):
-        plain = re.sub(r"\$(\{[^}]*\}|\w+|\([^)]*\)?)", "", segment)
-        _judge_floors(plain or ".", writes=True)
-
-
-def _braces(path: str) -> list[str]:
-    """Return what the braces of `path` stand for; ranges become `*`."""
-    found = re.match(r"(.*?)\{([^{}]*)\}(.*)", path, re.DOTALL)
-    if not found or not ("," in found[2] or ".." in found[2]):
-        return [path]
-    choices = found[2].split(",") if "," in found[2] else ["*"]
-    spelled = [rest for choice in choices for rest in _braces(f"{found[1]}{choice}{found[3]}")]
-    if len(spelled) > 200:
-        raise Refused("pattern", f"the braces of {path!r} stand for too many names; write them out")
-    return spelled
-
-
-def _shown(path: str, real: str) -> str:
-    return repr(path) if posixpath.normpath(path) == real else f"{path!r} (really {real!r})"

@@ -19,9 +19,40 @@ from andon.guardrails.refusal import Found, Refused, Use
 from andon.guardrails.script_text import awk_uses, sed_uses
 from andon.guardrails.shell_words import Word
 
-_WHOLE = frozenset({".", "*", "./*", "/work", "/work/*", "..", "", "./", "**", "./**", "/", "/*", "~", "$HOME", ".*", "$PWD", "./.", "./.*", "{*,.*}"})
+_WHOLE = frozenset(
+    {
+        ".",
+        "*",
+        "./*",
+        "/work",
+        "/work/*",
+        "..",
+        "",
+        "./",
+        "**",
+        "./**",
+        "/",
+        "/*",
+        "~",
+        "$HOME",
+        ".*",
+        "$PWD",
+        "./.",
+        "./.*",
+        "{*,.*}",
+    }
+)
 _EXEC_OPTIONS: dict[str, tuple[str, ...]] = {
-    "tar": ("--to-command", "--checkpoint-action", "--use-compress-program", "--rsh-command", "--info-script", "--new-volume-script", "-I", "-F"),
+    "tar": (
+        "--to-command",
+        "--checkpoint-action",
+        "--use-compress-program",
+        "--rsh-command",
+        "--info-script",
+        "--new-volume-script",
+        "-I",
+        "-F",
+    ),
     "zip": ("-TT", "--unzip-command"),
     "rg": ("--pre", "--hostname-bin"),
     "sort": ("--compress-program",),
@@ -54,7 +85,45 @@ _EXEC_OPTIONS: dict[str, tuple[str, ...]] = {
     "gawk": ("-l", "--load", "-i", "--include"),
 }
 """Options that start programs or load code, by program."""
-_WRITE_OPTIONS = frozenset("-o --output --out --outfile --out-file --output-file --junitxml --junit-xml --log-file --outdir --outDir --out-dir --output-dir --target-directory --html --xml --json --csv --report --result-log --resultlog --basetemp --cov-report --output-path --outputFile --reporter-output --fix-output --index-file --coverage-directory --coverageDirectory --snapshot-dir --cache-dir --cache-file --profile-svg --durations-path".split())
+_WRITE_OPTIONS = frozenset(
+    [
+        "-o",
+        "--output",
+        "--out",
+        "--outfile",
+        "--out-file",
+        "--output-file",
+        "--junitxml",
+        "--junit-xml",
+        "--log-file",
+        "--outdir",
+        "--outDir",
+        "--out-dir",
+        "--output-dir",
+        "--target-directory",
+        "--html",
+        "--xml",
+        "--json",
+        "--csv",
+        "--report",
+        "--result-log",
+        "--resultlog",
+        "--basetemp",
+        "--cov-report",
+        "--output-path",
+        "--outputFile",
+        "--reporter-output",
+        "--fix-output",
+        "--index-file",
+        "--coverage-directory",
+        "--coverageDirectory",
+        "--snapshot-dir",
+        "--cache-dir",
+        "--cache-file",
+        "--profile-svg",
+        "--durations-path",
+    ]
+)
 _SEES_ALL = ("-r", "-R", "--recursive", "--dereference-recursive")
 
 
@@ -68,12 +137,24 @@ def path_uses(
             continue
         for position, base in enumerate(bases):
             path = one.text if base == "." or one.text.startswith("~") else posixpath.join(base, one.text)
-            uses.append(Use(path, writes, outside=True, removes=removes, recursive=recursive, pattern=one.pattern,
-                            computed=one.computed, fallback=position > 0))  # fmt: skip
+            uses.append(
+                Use(
+                    path,
+                    writes,
+                    outside=True,
+                    removes=removes,
+                    recursive=recursive,
+                    pattern=one.pattern,
+                    computed=one.computed,
+                    fallback=position > 0,
+                )
+            )
     return uses
 
 
-def operand_uses(program: str, arguments: Sequence[Word], bases: list[str], found: Found, *, codes: bool = False) -> None:
+def operand_uses(  # noqa: C901 - one flat case a program
+    program: str, arguments: Sequence[Word], bases: list[str], found: Found, *, codes: bool = False
+) -> None:
     """Note what `program` does to the files its words name.
 
     Raises:
@@ -86,6 +167,10 @@ def operand_uses(program: str, arguments: Sequence[Word], bases: list[str], foun
         raise Refused("delete-all", "rm --no-preserve-root is for deleting everything; name what is to go")
     if program in ("tar", "unzip", "cpio", "ar"):
         _unpacking(program, texts, found)
+    if program == "sqlite3" and any(
+        re.search(r"\.(shell|system|load)\b|\.(output|once|import)\s*\|", text) for text in texts
+    ):
+        raise Refused("starts-programs", "this sqlite3 command starts another program; leave it out")
     if program == "dd":
         for word in arguments:
             key, _, value = word.text.partition("=")
@@ -107,12 +192,22 @@ def operand_uses(program: str, arguments: Sequence[Word], bases: list[str], foun
         changes = writes and (program not in COPIERS or word is last)
         removes = program in REMOVERS or (program == "ln" and word is last)
         _check_removal(program, word, recursive, found)
-        found.uses += path_uses(word, bases, writes=changes, removes=removes, recursive=recursive or (removes and program == "mv"))
+        found.uses += path_uses(
+            word, bases, writes=changes, removes=removes, recursive=recursive or (removes and program == "mv")
+        )
         if program in ("cp", "install", "mv", "ln") and word is not operands[-1] and operands:
             # The last may be a folder; then this is the file that is made in it.
             landed = posixpath.join(operands[-1].text, posixpath.basename(word.text.rstrip("/")))
-            found.uses += path_uses(replace(operands[-1], text=landed, pattern=word.pattern or operands[-1].pattern,
-                                            computed=word.computed or operands[-1].computed), bases, writes=True)  # fmt: skip
+            found.uses += path_uses(
+                replace(
+                    operands[-1],
+                    text=landed,
+                    pattern=word.pattern or operands[-1].pattern,
+                    computed=word.computed or operands[-1].computed,
+                ),
+                bases,
+                writes=True,
+            )
         if "=" in word.text and not codes:
             found.uses += path_uses(replace(word, text=word.text.split("=", 1)[1]), bases, writes=writes)
     if program == "uniq" and len(operands) > 1:
@@ -122,7 +217,18 @@ def operand_uses(program: str, arguments: Sequence[Word], bases: list[str], foun
 def _recursive_flag(program: str, text: str) -> bool:
     if text in ("--recursive", "--dereference-recursive", "--archive"):
         return True
-    letters = {"grep": "rR", "egrep": "rR", "fgrep": "rR", "rm": "rR", "cp": "rRa", "chmod": "R", "chown": "R", "ls": "", "diff": "r", "zip": "r"}
+    letters = {
+        "grep": "rR",
+        "egrep": "rR",
+        "fgrep": "rR",
+        "rm": "rR",
+        "cp": "rRa",
+        "chmod": "R",
+        "chown": "R",
+        "ls": "",
+        "diff": "r",
+        "zip": "r",
+    }
     return bool(re.fullmatch(r"-[A-Za-z]+", text)) and bool(set(text[1:]) & set(letters.get(program, "")))
 
 
@@ -133,9 +239,16 @@ def _target_option(texts: Sequence[str]) -> bool:
 def _check_options(program: str, texts: Sequence[str]) -> None:
     for option in _EXEC_OPTIONS.get(program, ()):
         for text in texts:
-            short = len(option) == 2 and option != "-l" and text.startswith(option) and program not in ("fd", "perl", "awk", "gawk")
+            short = (
+                len(option) == 2
+                and option != "-l"
+                and text.startswith(option)
+                and program not in ("fd", "perl", "awk", "gawk")
+            )
             if text == option or text.startswith(f"{option}=") or short:
-                raise Refused("starts-programs", f"{program} {option} starts another program or loads code; leave it out")
+                raise Refused(
+                    "starts-programs", f"{program} {option} starts another program or loads code; leave it out"
+                )
 
 
 def _writes(program: str, texts: Sequence[str]) -> bool:
@@ -148,20 +261,40 @@ def _writes(program: str, texts: Sequence[str]) -> bool:
 
 def _rewrites(program: str, texts: Sequence[str]) -> bool:
     if program == "ruff":
-        checks = "format" not in texts[:1] and not any(text.startswith("--fix") or text == "--add-noqa" for text in texts)
+        checks = "format" not in texts[:1] and not any(
+            text.startswith("--fix") or text == "--add-noqa" for text in texts
+        )
         return not (checks or "--check" in texts or "--diff" in texts)
-    if any(text in ("--check", "--check-only", "--diff", "-d", "-l", "--list-different", "-c", "--dry-run", "-n", "--lint") for text in texts):
+    if any(
+        text in ("--check", "--check-only", "--diff", "-d", "-l", "--list-different", "-c", "--dry-run", "-n", "--lint")
+        for text in texts
+    ):
         return False
     if program in ("gofmt", "gofumpt", "goimports", "prettier", "shfmt"):
         return any(text in ("-w", "--write") for text in texts)
     if program in ("eslint", "stylelint", "markdownlint", "oxlint"):
         return any(text.startswith("--fix") for text in texts)
-    if program in ("biome", "dart", "rubocop", "sqlfluff", "codespell", "clang-format", "autopep8", "autoflake", "yapf", "taplo", "djlint", "ktlint"):
-        return any(re.match(r"--write|--fix|-w|-i|-a|-A|--in-place|--auto|--reformat|-F|fix|format", text) for text in texts)
+    if program in (
+        "biome",
+        "dart",
+        "rubocop",
+        "sqlfluff",
+        "codespell",
+        "clang-format",
+        "autopep8",
+        "autoflake",
+        "yapf",
+        "taplo",
+        "djlint",
+        "ktlint",
+    ):
+        return any(
+            re.match(r"--write|--fix|-w|-i|-a|-A|--in-place|--auto|--reformat|-F|fix|format", text) for text in texts
+        )
     return True
 
 
-def _without_script(program: str, arguments: list[Word], found: Found) -> list[Word]:
+def _without_script(program: str, arguments: list[Word], found: Found) -> list[Word]:  # noqa: C901 - one flat case an option
     """Judge the script of sed or awk, and return the words that may still be files."""
     if program not in PATTERN_FIRST:
         return arguments
@@ -183,11 +316,23 @@ def _without_script(program: str, arguments: list[Word], found: Found) -> list[W
             rest.append(arguments[position])
             position += 1
             if program in ("sed", "awk", "gawk", "mawk", "nawk"):
-                found.ask("computed-program", f"the script of {program} lies in a file and is not seen here; write it in place")
+                found.ask(
+                    "computed-program",
+                    f"the script of {program} lies in a file and is not seen here; write it in place",
+                )
         elif word.text.startswith("-") and len(word.text) > 1:
             rest.append(word)
-            takes = word.text in ("-v", "-F", "-A", "-B", "-C", "-m", "-g", "-t", "--glob", "--type", "--arg", "--argjson", "-l") and program != "sed"
-            if takes and position < len(arguments) and not (program in ("grep", "egrep", "fgrep", "rg") and word.text in ("-v", "-F", "-l")) and not (program in ("sed", "awk", "jq") and word.text == "-l"):  # fmt: skip
+            takes = (
+                word.text
+                in ("-v", "-F", "-A", "-B", "-C", "-m", "-g", "-t", "--glob", "--type", "--arg", "--argjson", "-l")
+                and program != "sed"
+            )
+            if (
+                takes
+                and position < len(arguments)
+                and not (program in ("grep", "egrep", "fgrep", "rg") and word.text in ("-v", "-F", "-l"))
+                and not (program in ("sed", "awk", "jq") and word.text == "-l")
+            ):
                 if program == "rg" and word.text in ("-g", "--glob"):
                     rest.append(replace(word, text=f"--glob={arguments[position].text}"))
                 position += 1
@@ -203,7 +348,9 @@ def _script(program: str, word: Word, found: Found) -> None:
     if program not in ("sed", "awk", "gawk", "mawk", "nawk"):
         return
     if word.computed:
-        found.ask("computed-program", f"the {program} script is computed; write it in single quotes") if _risky(program, word.text) else None
+        found.ask("computed-program", f"the {program} script is computed; write it in single quotes") if _risky(
+            program, word.text
+        ) else None
     if program == "sed":
         sed_uses(word.text, found)
     else:
@@ -227,17 +374,30 @@ def _operands(program: str, arguments: Sequence[Word], bases: list[str], found: 
             plain = True
         else:
             option = word.text.split("=", 1)[0]
-            writing = option in _WRITE_OPTIONS or (program in ("sort", "gcc", "cc", "g++", "clang", "go") and option.startswith("-o"))
-            if program in ("grep", "egrep", "fgrep", "ls", "ps", "rg", "mypy", "nm", "comm") and option.startswith("-o"):
+            writing = option in _WRITE_OPTIONS or (
+                program in ("sort", "gcc", "cc", "g++", "clang", "go") and option.startswith("-o")
+            )
+            if program in ("grep", "egrep", "fgrep", "ls", "ps", "rg", "mypy", "nm", "comm") and option.startswith(
+                "-o"
+            ):
                 writing = False
-            if writing and "=" not in word.text and position < len(arguments) and word.text in _WRITE_OPTIONS:
+            if (writing and "=" not in word.text and position < len(arguments) and word.text in _WRITE_OPTIONS) or (
+                program in COPIERS | {"mv"} and word.text in ("-t", "--target-directory") and position < len(arguments)
+            ):
                 found.uses += path_uses(arguments[position], bases, writes=True)
                 position += 1
-            elif program in COPIERS | {"mv"} and word.text in ("-t", "--target-directory") and position < len(arguments):
-                found.uses += path_uses(arguments[position], bases, writes=True)
-                position += 1
-            elif program in ("head", "tail", "wc", "cut", "sort", "timeout", "fold", "column", "tree", "chmod") and word.text in ("-n", "-c", "-d", "-f", "-k", "-t", "-w", "-L", "-I", "-P", "-m") and program != "wc":
-                position += 1 if position < len(arguments) and not (program == "cut" and word.text == "-s") and not (program == "sort" and word.text in ("-n", "-c", "-d", "-f", "-m")) else 0
+            elif (
+                program in ("head", "tail", "wc", "cut", "sort", "timeout", "fold", "column", "tree", "chmod")
+                and word.text in ("-n", "-c", "-d", "-f", "-k", "-t", "-w", "-L", "-I", "-P", "-m")
+                and program != "wc"
+            ):
+                position += (
+                    1
+                    if position < len(arguments)
+                    and not (program == "cut" and word.text == "-s")
+                    and not (program == "sort" and word.text in ("-n", "-c", "-d", "-f", "-m"))
+                    else 0
+                )
             else:
                 found.uses += _option_uses(word, bases, writes or writing)
     if program == "chmod" and operands:
@@ -248,7 +408,10 @@ def _operands(program: str, arguments: Sequence[Word], bases: list[str], found: 
 def _option_uses(word: Word, bases: list[str], writes: bool) -> list[Use]:
     """Return the path in `--option=path` and in `-Xpath`."""
     option, equals, value = word.text.partition("=")
-    if option in ("--include", "--exclude", "--exclude-dir", "--ignore", "--glob", "--ignore-dir") and option != "--include":
+    if (
+        option in ("--include", "--exclude", "--exclude-dir", "--ignore", "--glob", "--ignore-dir")
+        and option != "--include"
+    ):
         return []
     value = value if equals else "" if word.text.startswith("--") else word.text[2:]
     value = re.sub(r"^(xml|html|json|lcov|annotate|term):", "", value)
@@ -271,9 +434,14 @@ def _make(arguments: Sequence[Word], found: Found, bases: list[str]) -> None:
 
 def _unpacking(program: str, texts: Sequence[str], found: Found) -> None:
     first = texts[0] if texts else ""
-    extracts = program == "tar" and (any(re.fullmatch(r"-[A-Za-z]*x[A-Za-z]*|--extract|--get", text) for text in texts) or bool(re.fullmatch(r"x[a-zA-Z]*", first)))
+    extracts = program == "tar" and (
+        any(re.fullmatch(r"-[A-Za-z]*x[A-Za-z]*|--extract|--get", text) for text in texts)
+        or bool(re.fullmatch(r"x[a-zA-Z]*", first))
+    )
     extracts |= program == "unzip" and not any(re.fullmatch(r"-[A-Za-z]*[ltpvZz]\w*", text) for text in texts)
-    extracts |= (program == "cpio" and any("i" in text for text in texts if text.startswith("-"))) or (program == "ar" and "x" in first)
+    extracts |= (program == "cpio" and any("i" in text for text in texts if text.startswith("-"))) or (
+        program == "ar" and "x" in first
+    )
     into = next((texts[at + 1] for at, text in enumerate(texts[:-1]) if text in ("-C", "-d", "--directory")), "")
     into = into or next((text.split("=", 1)[1] for text in texts if text.startswith("--directory=")), "")
     if extracts and not posixpath.normpath(into).startswith("/tmp/") and into != "/tmp":  # noqa: S108 - inside the sandbox
@@ -283,10 +451,16 @@ def _unpacking(program: str, texts: Sequence[str], found: Found) -> None:
 
 
 def _check_removal(program: str, word: Word, recursive: bool, found: Found) -> None:
-    if program not in ("rm", "mv", "shred", "rimraf", "unlink", "rmdir", "rename") and not (program in ("chmod", "chown") and recursive):
+    if program not in ("rm", "mv", "shred", "rimraf", "unlink", "rmdir", "rename") and not (
+        program in ("chmod", "chown") and recursive
+    ):
         return
     text = posixpath.normpath(word.text) if word.text else ""
-    if program != "chmod" and (word.text.rstrip("/") in _WHOLE or text in _WHOLE or re.fullmatch(r"(\*+/)+\*+|\./\*+(/\*+)*", text)):
+    if program in ("chmod", "chown") and text in _WHOLE:
+        found.ask("delete", f"{program} changes everything at once; name the files")
+    if program != "chmod" and (
+        word.text.rstrip("/") in _WHOLE or text in _WHOLE or re.fullmatch(r"(\*+/)+\*+|\./\*+(/\*+)*", text)
+    ):
         raise Refused("delete-all", f"{program} {word.text} takes the workspace away; name what is to go")
     if program in ("rm", "rimraf", "shred") and word.computed and not text.startswith("/tmp/"):  # noqa: S108 - inside
         found.ask("delete", f"{program} {word.text} deletes what is computed; name what is to go")
@@ -311,27 +485,52 @@ def find_uses(arguments: list[Word], bases: list[str], found: Found) -> list[lis
         Refused: it would delete everything.
     """
     texts = [word.text for word in arguments]
-    begin = next((at for at, text in enumerate(texts) if text[:1] in "-(!" and text not in ("-H", "-L", "-P")), len(texts))
+    begin = next(
+        (at for at, text in enumerate(texts) if text[:1] in "-(!" and text not in ("-H", "-L", "-P")), len(texts)
+    )
     starts = [word for word in arguments[:begin] if word.text not in ("-H", "-L", "-P")] or [Word(".")]
-    names = [replace(arguments[at + 1], pattern=True) for at, text in enumerate(texts[:-1]) if text in ("-name", "-iname", "-path", "-wholename", "-ipath", "-regex", "-iregex", "-lname")]
+    names = [
+        replace(arguments[at + 1], pattern=True)
+        for at, text in enumerate(texts[:-1])
+        if text in ("-name", "-iname", "-path", "-wholename", "-ipath", "-regex", "-iregex", "-lname")
+    ]
     if "-L" in texts or "-follow" in texts:
         found.ask("computed-path", "find -L follows links out of what is judged; leave it out")
     deletes = "-delete" in texts
     if deletes:
         _check_delete(starts, names, texts, found, "find -delete")
     for word in starts:
-        found.uses += path_uses(word, bases, writes=deletes and not names, recursive=False)
+        found.uses += path_uses(
+            word,
+            bases,
+            writes=deletes and (not names or posixpath.normpath(word.text) != "."),
+            recursive="-exec" in texts and not names,
+        )
     inner: list[list[Word]] = []
     for position, text in enumerate(texts):
-        if text in ("-fprint", "-fprintf", "-fls", "-fprint0", "-newer", "-samefile", "-anewer", "-cnewer", "-files0-from") and position + 1 < len(texts):
+        if text in (
+            "-fprint",
+            "-fprintf",
+            "-fls",
+            "-fprint0",
+            "-newer",
+            "-samefile",
+            "-anewer",
+            "-cnewer",
+            "-files0-from",
+        ) and position + 1 < len(texts):
             found.uses += path_uses(arguments[position + 1], bases, writes=text.startswith("-fp") or text == "-fls")
         if text in ("-exec", "-execdir", "-ok", "-okdir"):
             end = next((at for at in range(position, len(texts)) if texts[at] in (";", "+")), len(texts))
-            command = [word for word in arguments[position + 1 : end]]
+            command = list(arguments[position + 1 : end])
             if command and command[0].text in REMOVERS:
                 _check_delete(starts, names, texts, found, f"find -exec {command[0].text}")
                 command = [word for word in command if word.text != "{}"]
-                inner.append([*command, *(name for name in names if not _is_regex(texts, name))] if command[0].text == "rm" and names else [Word("true")])
+                inner.append(
+                    [*command, *(name for name in names if not _is_regex(texts, name))]
+                    if command[0].text == "rm" and names
+                    else [Word("true")]
+                )
             elif any("{}" in word.text for word in command[:1]):
                 raise Refused("computed-program", "find -exec {} starts whatever it finds; write the program's name")
             else:
@@ -358,8 +557,13 @@ def _check_delete(starts: Sequence[Word], names: Sequence[Word], texts: Sequence
             raise Refused("delete-all", f"{what} without a test deletes the workspace; name what is to go")
         found.ask("delete", f"{what} without a name deletes what it finds; name what is to go")
         return
-    cleared = all(CACHES.fullmatch(posixpath.basename(word.text.rstrip("/*"))) or CACHES.fullmatch(posixpath.basename(word.text)) for word in names)
-    inside = bool(below) and all(_cache_like(posixpath.normpath(word.text)) for word in below) and len(below) == len(starts)
+    cleared = all(
+        CACHES.fullmatch(posixpath.basename(word.text.rstrip("/*"))) or CACHES.fullmatch(posixpath.basename(word.text))
+        for word in names
+    )
+    inside = (
+        bool(below) and all(_cache_like(posixpath.normpath(word.text)) for word in below) and len(below) == len(starts)
+    )
     if not ((names and cleared and "!" not in texts and "-not" not in texts) or inside):
         found.ask("delete", f"{what} deletes by pattern; name the files")
 
@@ -371,8 +575,24 @@ def pip_offline(argv: Sequence[str]) -> bool:
         return False
     rest = [word for word in argv[argv.index("install") + 1 :] if not word.startswith("-")]
     options = [word for word in argv if word.startswith("-")]
-    known = {"--no-index", "--no-deps", "--no-build-isolation", "-e", "--editable", "-q", "--quiet", "-v", "--no-cache-dir", "--user", "--force-reinstall"}
-    return bool(rest) and all(re.fullmatch(r"\.{1,2}/?|\./[\w./-]+(\[[\w,]+\])?|\.(\[[\w,-]+\])", word) for word in rest) and set(options) <= known
+    known = {
+        "--no-index",
+        "--no-deps",
+        "--no-build-isolation",
+        "-e",
+        "--editable",
+        "-q",
+        "--quiet",
+        "-v",
+        "--no-cache-dir",
+        "--user",
+        "--force-reinstall",
+    }
+    return (
+        bool(rest)
+        and all(re.fullmatch(r"\.{1,2}/?|\./[\w./-]+(\[[\w,]+\])?|\.(\[[\w,-]+\])", word) for word in rest)
+        and set(options) <= known
+    )
 
 
 def test_runner_uses(program: str, arguments: Sequence[Word], bases: list[str], found: Found) -> None:
@@ -383,13 +603,25 @@ def test_runner_uses(program: str, arguments: Sequence[Word], bases: list[str], 
     for position, text in enumerate(texts):
         value = texts[position + 1] if position + 1 < len(texts) else ""
         plugin = value if text == "-p" else text[2:] if re.match(r"-p\w", text) else ""
-        if plugin and not re.match(r"no:|xdist|pytest_cov|pytest_asyncio|randomly|pytester|anyio|cacheprovider|asyncio|hypothesis", plugin):
+        if plugin and not re.match(
+            r"no:|xdist|pytest_cov|pytest_asyncio|randomly|pytester|anyio|cacheprovider|asyncio|hypothesis", plugin
+        ):
             found.ask("test-options", f"pytest -p {plugin} loads a plugin; leave it out")
         if text in ("-c", "--config-file", "--confcutdir", "--rootdir") and value.startswith("/tmp"):  # noqa: S108 - inside
             found.ask("test-options", f"pytest {text} takes settings from outside the workspace; use the project's own")
         if text.startswith("--basetemp"):
             path = text.partition("=")[2] or value
             found.uses.append(Use(path or ".", writes=True, outside=True, removes=True, recursive=True))
-        setting = value if text in ("-o", "--override-ini") else text.partition("=")[2] if text.startswith("--override-ini=") else ""
-        if setting and not re.match(r"(addopts=|cache_dir=|log_cli|console_output|asyncio_mode|junit_|xfail_strict=[Tt]rue|faulthandler|log_level)", setting):
+        setting = (
+            value
+            if text in ("-o", "--override-ini")
+            else text.partition("=")[2]
+            if text.startswith("--override-ini=")
+            else ""
+        )
+        if setting and not re.match(
+            r"(addopts=|cache_dir=|log_cli|console_output|asyncio_mode|junit_|"
+            r"xfail_strict=[Tt]rue|faulthandler|log_level)",
+            setting,
+        ):
             found.ask("test-options", f"pytest -o {setting} changes how tests are found or judged; leave it out")

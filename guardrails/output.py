@@ -6,6 +6,8 @@ _STRINGS = re.compile(r"(?:\x1b[\]PX^_]|[\x9d\x90\x98\x9e\x9f])[^\x07\x1b\x9c\n]
 _CSI = re.compile(r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?")
 _ESCAPES = re.compile(r"\x1b[ -/]*[0-~]?")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_LAST_WORD = re.compile(rb"(?<=[^A-Za-z0-9+/=_.~:%-])[A-Za-z0-9+/=_.~:%-]{1,512}\Z")
+_FIRST_WORD = re.compile(rb"[A-Za-z0-9+/=_.~:%-]{1,512}(?=[^A-Za-z0-9+/=_.~:%-])")
 _HIDDEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0e\ufeff\uffa0\ufff9-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -20,6 +22,8 @@ def clean(data: bytes, *, cap: int, dropped: int = 0, rest: str = "") -> str:
         cap: At most this many bytes of `data` are kept: its beginning and its end. The cut says how many are missing.
         dropped: Bytes that were already missing from the middle of `data`; only counted where `data` is cut too.
         rest: How to read what was cut, added to the cut.
+
+    A word that the cut would split is left out whole where it is no longer than a key: half a key is not known as one.
 
     Undecodable bytes become U+FFFD; escape sequences and controls are removed; `\\r\\n` and `\\r` become `\\n`;
     direction controls and invisible characters are shown as `<U+XXXX>`.
@@ -58,4 +62,12 @@ def _ends(data: bytes, cap: int) -> tuple[bytes, bytes]:
     line_end = head.rfind(b"\n", half * 3 // 4)
     aligned = data[: len(data) - half].endswith(b"\n")
     line_start = -1 if aligned else tail.find(b"\n", 0, half // 4)
-    return (head[: line_end + 1] if line_end > 0 else head, tail[line_start + 1 :] if line_start >= 0 else tail)
+    if line_end > 0:
+        head = head[: line_end + 1]
+    elif split := _LAST_WORD.search(head, max(0, len(head) - 513)):
+        head = head[: split.start()]
+    if line_start >= 0:
+        tail = tail[line_start + 1 :]
+    elif not aligned and (split := _FIRST_WORD.match(tail)):
+        tail = tail[split.end() :]
+    return head, tail

@@ -4,7 +4,9 @@ import re
 
 from andon.guardrails.refusal import Found, Use
 
-_HEADER = re.compile(r"^(?:---|\+\+\+|rename (?:from|to)|copy (?:from|to)) (.+)$|^diff --git (.+)$|^Index: (.+)$", re.MULTILINE)
+_HEADER = re.compile(
+    r"^(?:---|\+\+\+|rename (?:from|to)|copy (?:from|to)) (.+)$|^diff --git (.+)$|^Index: (.+)$", re.MULTILINE
+)
 _MODE = re.compile(r"^(?:new|old|deleted) (?:file )?mode (120000|160000)$", re.MULTILINE)
 
 

@@ -3,6 +3,7 @@
 import posixpath
 import re
 import unicodedata
+from itertools import pairwise
 
 from andon.guardrails.output import drop_hidden, show_hidden
 from andon.sandbox.protocol import WORKSPACE
@@ -73,7 +74,7 @@ def is_factory(path: str) -> bool:
 def is_bare_git(path: str) -> bool:
     """True if a file at `path` would make or change something laid out as a bare repository."""
     parts = [part.rstrip(" .") for part in fold(path).split("/")]
-    below = list(zip(parts, parts[1:], strict=False))
+    below = list(pairwise(parts))
     layout = {("refs", "heads"), ("refs", "tags"), ("objects", "pack"), ("objects", "info")}
     return (
         any(part.endswith(".git") for part in parts)

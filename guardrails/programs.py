@@ -26,7 +26,8 @@ from andon.guardrails.program_table import (
 )
 from andon.guardrails.refusal import Found, Refused
 from andon.guardrails.rules import RuleSet, strictest
-from andon.guardrails.shell import ShellError, Simple, Word, parse
+from andon.guardrails.shell import parse
+from andon.guardrails.shell_words import ShellError, Simple, Word
 from andon.records.calls import Role
 
 _LIMIT = 400
@@ -34,7 +35,35 @@ _GRAMMAR = frozenset({"{", "}", "!", "do", "done", "then", "else", "fi", "esac"}
 _PYTHON = re.compile(r"(?:python|pypy)[\d.]*")
 _ASKS = frozenset({"--version", "-V", "--help", "-h", "version", "-version"})
 _NAMED_BY = ("find", "fd", "fdfind", "git", "grep", "egrep", "fgrep", "rg", "ls", "ag", "ack")
-_HARMLESS_MODULES = frozenset("json.tool timeit cProfile profile trace pdb doctest unittest venv zipapp tokenize dis ast calendar sysconfig site platform inspect pyclbr tabnanny this antigravity symtable pstats pickletools".split())  # fmt: skip
+_HARMLESS_MODULES = frozenset(
+    [
+        "json.tool",
+        "timeit",
+        "cProfile",
+        "profile",
+        "trace",
+        "pdb",
+        "doctest",
+        "unittest",
+        "venv",
+        "zipapp",
+        "tokenize",
+        "dis",
+        "ast",
+        "calendar",
+        "sysconfig",
+        "site",
+        "platform",
+        "inspect",
+        "pyclbr",
+        "tabnanny",
+        "this",
+        "antigravity",
+        "symtable",
+        "pstats",
+        "pickletools",
+    ]
+)
 
 
 @dataclass
@@ -47,6 +76,8 @@ class Shell:
     bases: list[str] = field(default_factory=lambda: ["."])
     """Folders a command may run in; the first is where it runs if every `cd` works."""
     functions: set[str] = field(default_factory=set)
+    written: dict[str, str] = field(default_factory=dict)
+    """Files the text writes before it runs them, with what it writes."""
     decoded: set[str] = field(default_factory=set)
     """Files that decoded text was written to."""
 
@@ -58,6 +89,11 @@ class Shell:
             commands, functions = parse(text)
         except ShellError as error:
             raise Refused("shell", f"the command cannot be read: {error}") from error
+        for name in functions:
+            if strictest(self.rules.for_command([name], role=self.role)):
+                raise Refused(
+                    "computed-program", f"a function called {name} would stand for a program; choose another name"
+                )
         self.functions |= functions
         for command in commands:
             self.command(command, depth)
@@ -101,11 +137,20 @@ class Shell:
             return
         verb = next((at for at, text in enumerate(argv) if at and not text.startswith("-")), 1)
         bare = [program, *argv[verb:]]
-        rule = strictest(one for words_ in (argv, bare) for one in self.rules.for_command(words_, role=self.role))
+        rule = strictest(
+            one
+            for words_ in ((argv,) if bare == argv else (argv, bare))
+            for one in self.rules.for_command(words_, role=self.role)
+        )
         if rule is None:
-            self.found.ask("unknown-program", f"no rule knows {_shown(argv)!r}; use a known tool, or a script of the workspace")
+            self.found.ask(
+                "unknown-program", f"no rule knows {_shown(argv)!r}; use a known tool, or a script of the workspace"
+            )
         elif rule.verdict == "deny":
-            raise Refused(rule.id, rule.reason(program=_shown(argv) if rule.commands and program != "git" else " ".join(argv[1:2])))
+            raise Refused(
+                rule.id,
+                rule.reason(program=_shown(argv) if rule.commands and program != "git" else " ".join(argv[1:2])),
+            )
         elif rule.verdict == "ask":
             self.found.ask(rule.id, rule.reason(program=_shown(argv)))
 
@@ -115,7 +160,7 @@ class Shell:
             if not words:
                 return []
             first = words[0]
-            if (first.computed or first.values or first.pattern) and first.text not in ("{", "[", "[["):
+            if (first.computed or first.expanded or first.pattern) and first.text not in ("{", "[", "[["):
                 raise Refused("computed-program", f"the program {first.text!r} is computed; write its name")
             name = self._name(first.text)
             if name in _GRAMMAR and not first.quoted:
@@ -133,7 +178,7 @@ class Shell:
         raise Refused("shell", "programs start programs more than 12 deep; write the command itself")
 
     def _name(self, text: str) -> str:
-        """Return the program as rules name it: without folder and version, unless it lies in the workspace or scratch."""
+        """Return the program as rules name it: without version, and without folder if it is a system one."""
         path = posixpath.normpath(text)
         system = re.match(r"/(usr/(local/)?)?s?bin/|/opt/", path)
         tool = re.search(r"(^|/)(node_modules/\.bin|\.?venv/bin)/", path)
@@ -146,7 +191,16 @@ class Shell:
             if texts[: len(start)] == start:
                 rest = words[count:]
                 while rest and rest[0].text.startswith("-") and rest[0].text not in ("-c", "-m"):
-                    if rest[0].text in ("--with", "--from", "--index-url", "--default-index", "-p", "--python", "--env-file", "--extra-index-url"):
+                    if rest[0].text in (
+                        "--with",
+                        "--from",
+                        "--index-url",
+                        "--default-index",
+                        "-p",
+                        "--python",
+                        "--env-file",
+                        "--extra-index-url",
+                    ):
                         raise Refused("install", f"{rest[0].text} of {name} may fetch packages; use what is installed")
                     rest = rest[1:]
                 if rest and name in ("coverage",):
@@ -163,7 +217,7 @@ class Shell:
             self.found.ask("install", "npx may fetch a package and there is no index here; use what is installed")
         return rest if not rest[0].text.startswith("-") else []
 
-    def _after_wrapper(self, name: str, rest: list[Word], command: Simple) -> list[Word]:
+    def _after_wrapper(self, name: str, rest: list[Word], command: Simple) -> list[Word]:  # noqa: C901 - one flat case a program
         takes_value = WRAPPERS[name]
         while rest and re.match(r"-.|[A-Za-z_]\w*\+?=", rest[0].text):
             option = rest[0].text
@@ -181,10 +235,19 @@ class Shell:
                 check_assignment(key, replace(rest[0], text=value, values=()))
             if name in ("time", "strace", "ltrace") and option == "-o" and len(rest) > 1:
                 self.found.uses += path_uses(rest[1], self.bases, writes=True)
+            if name == "xargs" and re.match(r"-a|--arg-file", option):
+                listed = (
+                    rest[1]
+                    if option in ("-a", "--arg-file") and len(rest) > 1
+                    else replace(rest[0], text=re.sub(r"^-a|^--arg-file=", "", option))
+                )
+                self.found.uses += path_uses(listed, self.bases, writes=False)
             rest = rest[2:] if option in takes_value else rest[1:]
             if option == "--":
                 break
-        if name in ("timeout", "gtimeout", "chrt", "faketime") or (name == "taskset" and rest and not rest[0].text.isalpha()):
+        if name in ("timeout", "gtimeout", "chrt", "faketime") or (
+            name == "taskset" and rest and not rest[0].text.isalpha()
+        ):
             rest = rest[1:]
         if name == "hyperfine":
             for word in rest:
@@ -193,7 +256,7 @@ class Shell:
         return self._fed_words(rest, command) if name == "xargs" else rest
 
     def _fed_words(self, rest: list[Word], command: Simple) -> list[Word]:
-        """Put behind the program of xargs what it is known to be fed; what is not known needs a person if it changes."""
+        """Put behind the program of xargs what it is known to be fed; what is not known needs a person."""
         rest = [word for word in rest if word.text != "{}"] or [Word("echo")]
         fed: list[Word] = []
         known = command.document is not None
@@ -203,12 +266,24 @@ class Shell:
             texts = [word.text for word in simple.words]
             if texts[:1] in (["echo"], ["printf"]):
                 known = True
-                fed += [Word(piece, word.computed) for word in simple.words[1:] for piece in re.split(r"\\n|\\0|\s", word.text) if piece]
+                fed += [
+                    Word(piece, word.computed)
+                    for word in simple.words[1:]
+                    for piece in re.split(r"\\n|\\0|\s", word.text)
+                    if piece
+                ]
             elif texts and texts[0] in _NAMED_BY:
                 known = True
                 fed += _names_found(simple.words)
         program = rest[0].text
-        if program in REMOVERS and not (fed and all(CACHES.fullmatch(posixpath.basename(word.text)) for word in fed if "*" in word.text or "/" in word.text or "." in word.text)):
+        if program in REMOVERS and not (
+            fed
+            and all(
+                CACHES.fullmatch(posixpath.basename(word.text))
+                for word in fed
+                if "*" in word.text or "/" in word.text or "." in word.text
+            )
+        ):
             self.found.ask("delete", f"xargs {program} deletes what it is fed; name what is to go")
         elif not known and program not in ("echo", "wc", "ls", "basename", "dirname"):
             self.found.ask("computed-path", f"what xargs {program} is fed cannot be seen here; name the files")
@@ -217,31 +292,66 @@ class Shell:
     def _check_fed(self, command: Simple, words: Sequence[Word]) -> None:
         """Refuse a shell that reads its program from a pipe, and an interpreter that reads a decoded one."""
         program, arguments = words[0].text, words[1:]
-        decoding = [simple for simple in (*command.upstream, command) if simple.words and self._name(simple.words[0].text) in DECODERS]
+        decoding = [
+            simple
+            for simple in (*command.upstream, command)
+            if simple.words and self._name(simple.words[0].text) in DECODERS
+        ]
         if decoding and command.targets:
             self.decoded |= {word.text for word in command.targets}
         if program in SHELLS or INTERPRETERS.fullmatch(program):
             operands = [word.text for word in arguments if not word.text.startswith("-")]
             if set(operands) & self.decoded:
-                raise Refused("computed-program", f"{program} would run text that was decoded; write the commands themselves")
+                raise Refused(
+                    "computed-program", f"{program} would run text that was decoded; write the commands themselves"
+                )
+            for operand in operands[:1]:
+                if operand in self.written:
+                    self._run_written(program, self.written[operand])
+        self._note_written(command, program, arguments)
         if not command.piped or command.fed:
             return
         operands = [word.text for word in arguments if not word.text.startswith("-") or word.text == "-"]
-        reads_input = not operands or operands[0] in ("-", "/dev/stdin", "/dev/fd/0") or any(word.text == "-s" for word in arguments)
+        reads_input = (
+            not operands
+            or operands[0] in ("-", "/dev/stdin", "/dev/fd/0")
+            or any(word.text == "-s" for word in arguments)
+        )
         by_option = any(re.fullmatch(r"-\w*[cem]\w*|--eval|--version|--help", word.text) for word in arguments)
-        if reads_input and not by_option and (program in SHELLS or INTERPRETERS.fullmatch(program)):
-            if program in SHELLS or decoding or not self._plain_feed(command, program):
-                raise Refused("computed-program", f"{program} would run text computed by a pipe; write the commands themselves")
+        if not reads_input or by_option or not (program in SHELLS or INTERPRETERS.fullmatch(program)):
+            return
+        if program in SHELLS or decoding or not self._plain_feed(command, program):
+            raise Refused(
+                "computed-program", f"{program} would run text computed by a pipe; write the commands themselves"
+            )
+
+    def _note_written(self, command: Simple, program: str, arguments: Sequence[Word]) -> None:
+        said = command.document
+        for one in (command, *command.upstream):
+            if one.words and one.words[0].text in ("echo", "printf"):
+                said = " ".join(word.text for word in one.words[1:] if not word.text.startswith("-"))
+        targets = [word.text for word in command.targets]
+        targets += [word.text for word in arguments if program == "tee" and not word.text.startswith("-")]
+        if said is not None:
+            for target in targets:
+                self.written[target] = f"{self.written.get(target, '')}{said}\n"
+
+    def _run_written(self, program: str, text: str) -> None:
+        if program in SHELLS:
+            self.text(text, 3)
+        else:
+            self._code(program, text)
 
     def _plain_feed(self, command: Simple, program: str) -> bool:
         """Judge code that `echo` or a here-document feeds an interpreter; False where it cannot be seen."""
-        texts = [" ".join(word.text for word in one.words[1:]) for one in command.upstream if one.words and one.words[0].text in ("echo", "printf")]  # fmt: skip
+        speakers = [one for one in command.upstream if one.words and one.words[0].text in ("echo", "printf")]
+        texts = [" ".join(word.text for word in one.words[1:]) for one in speakers]
         texts += [one.document for one in command.upstream if one.document and one.words and one.words[0].text == "cat"]
         for text in texts:
             self._code(program, text)
         return bool(texts)
 
-    def _program(self, command: Simple, words: Sequence[Word], depth: int) -> None:
+    def _program(self, command: Simple, words: Sequence[Word], depth: int) -> None:  # noqa: C901 - one flat case a program
         program, arguments = words[0].text, list(words[1:])
         if program in ("export", "declare", "typeset", "local", "readonly"):
             for word in arguments:
@@ -263,7 +373,9 @@ class Shell:
             operand_uses(program, arguments, self.bases, self.found)
         elif _PYTHON.fullmatch(program) or INTERPRETERS.fullmatch(program):
             self._interpreter(program, arguments, command)
-        elif program == "shopt" and any(word.text in ("expand_aliases", "dotglob", "nocaseglob", "extglob", "lastpipe") for word in arguments):
+        elif program == "shopt" and any(
+            word.text in ("expand_aliases", "dotglob", "nocaseglob", "extglob", "lastpipe") for word in arguments
+        ):
             raise Refused("computed-program", "this shopt changes what commands and names stand for; leave it out")
         elif program in ("exec",):
             return
@@ -279,14 +391,19 @@ class Shell:
             flag = re.fullmatch(r"-\w*[ceEp]|--eval|--print|-[ce](.+)|-r", word.text)
             if word.text in ("-r", "--require", "--import", "--loader") and program != "php":
                 continue
-            if flag and (not program.startswith(("python", "pypy")) or word.text.startswith("-") and "c" in word.text):
+            if flag and (
+                not program.startswith(("python", "pypy")) or (word.text.startswith("-") and "c" in word.text)
+            ):
                 code = arguments[position + 1 : position + 2]
                 if flag[1] and not word.text.startswith(("-E", "-p")) and len(word.text) > 3 and not code:
                     code = [replace(word, text=flag[1])]
                 if not code:
                     break
                 if code[0].computed and not (re.fullmatch(r"[^$`]*", code[0].text)):
-                    raise Refused("computed-program", f"the text given to {program} {word.text} is computed; write it in single quotes")
+                    raise Refused(
+                        "computed-program",
+                        f"the text given to {program} {word.text} is computed; write it in single quotes",
+                    )
                 self._code(program, code[0].text)
                 operand_uses("cat", arguments[position + 2 :], self.bases, self.found, codes=True)
                 return
@@ -307,16 +424,22 @@ class Shell:
             raise Refused("git", "the git subcommand is computed; write it")
         args, folder = strip_globals([word.text for word in arguments])
         if folder != ".":
-            self.found.uses += path_uses(Word(folder), self.bases, writes=False)
+            self.found.uses += [
+                replace(use, outside=False) for use in path_uses(Word(folder), self.bases, writes=False)
+            ]
         for base in self.bases:
-            git_uses(args, self.found, posixpath.join(base, folder) if folder != "." else base, document=command.document)
+            git_uses(
+                args, self.found, posixpath.join(base, folder) if folder != "." else base, document=command.document
+            )
 
     def _shell(self, program: str, arguments: Sequence[Word], command: Simple, depth: int) -> None:
         for position, word in enumerate(arguments):
             if re.fullmatch(r"-\w*c\w*", word.text):
                 script = arguments[position + 1 : position + 2]
                 if not script or script[0].computed:
-                    raise Refused("computed-program", f"the text given to {program} -c is computed; write it in single quotes")
+                    raise Refused(
+                        "computed-program", f"the text given to {program} -c is computed; write it in single quotes"
+                    )
                 for spelled in script[0].spelled():
                     self.text(spelled.text, depth + 1)
                 return
@@ -328,7 +451,9 @@ class Shell:
         elif not operands and command.sources:
             return
         if any(word.text == "<(" for word in operands):
-            raise Refused("computed-program", f"{program} would run text computed by a command; write the commands themselves")
+            raise Refused(
+                "computed-program", f"{program} would run text computed by a command; write the commands themselves"
+            )
         operand_uses("cat", list(arguments), self.bases, self.found)
 
     def change_directory(self, arguments: Sequence[Word]) -> None:
@@ -363,9 +488,31 @@ def _module(words: Sequence[Word]) -> list[Word]:
     for position, word in enumerate(words[1:-1], start=1):
         if word.text == "-m":
             module = words[position + 1]
-            if module.text in ("http.server", "smtpd", "ftplib", "telnetlib", "smtplib", "poplib", "xmlrpc.server", "webbrowser", "nntplib", "imaplib", "pydoc"):
+            if module.text in (
+                "http.server",
+                "smtpd",
+                "ftplib",
+                "telnetlib",
+                "smtplib",
+                "poplib",
+                "xmlrpc.server",
+                "webbrowser",
+                "nntplib",
+                "imaplib",
+                "pydoc",
+            ):
                 raise Refused("network", f"python -m {module.text} needs a network; there is none here")
-            if module.text in ("code", "pty", "runpy", "idlelib", "base64", "zipfile", "tarfile", "ensurepip", "compileall.x"):
+            if module.text in (
+                "code",
+                "pty",
+                "runpy",
+                "idlelib",
+                "base64",
+                "zipfile",
+                "tarfile",
+                "ensurepip",
+                "compileall.x",
+            ):
                 return [Word(f"python-{module.text}"), *words[position + 2 :]]
             if module.computed or module.text in _HARMLESS_MODULES or module.text not in _KNOWN_MODULES:
                 return []
@@ -375,13 +522,52 @@ def _module(words: Sequence[Word]) -> list[Word]:
     return []
 
 
-_KNOWN_MODULES = frozenset("pip pytest unittest mypy ruff black isort flake8 pylint coverage tox nox bandit compileall py_compile pyright poetry pdm uv hatch twine virtualenv pipx sphinx mkdocs autopep8 yapf vulture pre_commit pycodestyle pydocstyle pyflakes".split())  # fmt: skip
+_KNOWN_MODULES = frozenset(
+    [
+        "pip",
+        "pytest",
+        "unittest",
+        "mypy",
+        "ruff",
+        "black",
+        "isort",
+        "flake8",
+        "pylint",
+        "coverage",
+        "tox",
+        "nox",
+        "bandit",
+        "compileall",
+        "py_compile",
+        "pyright",
+        "poetry",
+        "pdm",
+        "uv",
+        "hatch",
+        "twine",
+        "virtualenv",
+        "pipx",
+        "sphinx",
+        "mkdocs",
+        "autopep8",
+        "yapf",
+        "vulture",
+        "pre_commit",
+        "pycodestyle",
+        "pydocstyle",
+        "pyflakes",
+    ]
+)
 
 
 def _names_found(words: Sequence[Word]) -> list[Word]:
     """Return what `find`, `git ls-files` and the like may print: names they are told to look for, and where."""
     texts = [word.text for word in words]
-    named = [Word(texts[at + 1], pattern=True) for at, text in enumerate(texts[:-1]) if text in ("-name", "-iname", "-path", "-wholename", "-g", "--glob")]
+    named = [
+        Word(texts[at + 1], pattern=True)
+        for at, text in enumerate(texts[:-1])
+        if text in ("-name", "-iname", "-path", "-wholename", "-g", "--glob")
+    ]
     named += [Word(text.split("=", 1)[1], pattern=True) for text in texts if text.startswith(("--include=", "--glob="))]
     if named:
         return named

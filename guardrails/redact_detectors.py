@@ -19,7 +19,7 @@ class _Detector(NamedTuple):
     anchors: tuple[str, ...]
     module: str
     name: str
-    count: int | None = None
+    used: int | None = None
     """How many of its expressions are used, where later ones need a name beside the secret."""
 
 
@@ -64,5 +64,5 @@ def detectors(words: str) -> Iterator[Shape]:
 @cache
 def _shapes(detector: _Detector) -> tuple[Shape, ...]:
     module = importlib.import_module(f"detect_secrets.plugins.{detector.module}")
-    patterns = tuple(getattr(module, detector.name).denylist)[: detector.count]
+    patterns = tuple(getattr(module, detector.name).denylist)[: detector.used]
     return tuple(Shape(detector.kind, detector.anchors, pattern) for pattern in patterns)

@@ -1,21 +1,21 @@
-"""Secrets that show by the name beside them: assignments, headers, options, passwords within addresses."""
+"""Secrets that show by the name beside them: assignments in any language, options, headers, addresses."""
 
 import re
 from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
+from andon.guardrails.redact_logins import HINTS, login
 from andon.guardrails.redact_placeholders import is_placeholder, is_wordy
 from andon.guardrails.redact_spans import Span
 
-_NAME = re.compile(
-    r"(?P<password>pass(?:word|wd|phrase|code)|pwd|(?<=[_\-\"'])pass)"
-    r"|(?P<strong>secret|(?:api|access|auth|private|client|signing|encryption|account|service|master|shared|storage)"
-    r"[-_ ]?key|auth[-_]?token|access[-_]?token|(?<=[\"'_])auth(?=[\"' =:]))"
-    r"|token|credential"
+_NAMES = ("pass", "pwd", "secret", "token", "key", "auth", "credential")
+_PASSWORD = re.compile(r"pass(?:word|wd|phrase|code)|pwd")
+_KEY_OF = re.compile(
+    r"(?:api|access|auth|private|client|signing|encryption|account|service|master|shared|storage|secret)[-_ ]?\Z"
 )
-"""Over lower-cased text. `password`: whatever is not plainly a word counts; `strong`: ids and hashes count too."""
 _NO_SECRET_BEFORE = re.compile(
     r"(?:next|page|continuation|sync|cursor|public|primary|foreign|sort|partition|cancellation|cancel|stop|pad|eos|bos|"
-    r"unk|mask|sep|cls|num|max|min|total|prompt|completion|input|output|count|no)[-_]?$"
+    r"unk|mask|sep|cls|num|max|min|total|prompt|completion|input|output|(?<!ac)count|no)[-_]?$"
 )
 _NO_SECRET_AFTER = re.compile(
     r"(?:^|[_-])(?:ids?|names?|types?|hash(?:ed)?|digest|sha\d*|md5|files?|path|dir|ur[li]|endpoint|field|length|len|size|"
@@ -36,31 +36,64 @@ _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE
 _HEX = re.compile(r"(?:[0-9a-f]{7,}|[0-9A-F]{7,})")
 _LOCATION = re.compile(r"[a-z][a-z0-9+.-]*://|\.{0,2}/[\w./-]*\.\w+$|(?:sha\d+|md5)[-:]", re.IGNORECASE)
 _HASHED = re.compile(r"\$(?:2[abxy]?|1|5|6|argon2\w*|scrypt|pbkdf2\S*)\$")
+_SEEN = 80
+"""So many characters tell what a value is."""
 _SYMBOLS = re.compile(r"[!@#$%^&*+=?~]")
-
-_HEADERS = re.compile(
-    r"\b(?:bearer|basic|digest|negotiate|(?<=authorization: )\w+)[ \t]+([A-Za-z0-9._~+/=-]{12,4000}+)", re.IGNORECASE
-)
-_ADDRESS = re.compile(r"://[^\s:/?#\[\]@\"'<>]{0,200}:([^\s/?#@\"'<>]{1,400}+)@")
-_LOGIN = re.compile(
-    r"(?:\s(?:-u|--user|--proxy-user)[ =]?[\"']?[\w.@+-]{1,100}:([^\s\"']{4,200})"
-    r"|\blogin\s+\S{1,100}\s+password\s+(\S{3,200}))"
-)
 
 
 def named_values(text: str) -> Iterator[Span]:
     """Yield the secrets of `text` that are named as such; placeholders, code and names of other things are none."""
     lowered = _lowered(text)
-    for name in _NAME.finditer(lowered):
-        assigned = _ASSIGNED.match(text, name.end())
-        if assigned is not None and _says_secret(text, lowered, name, assigned):
-            yield _trimmed(text, assigned)
-    if "://" in text and "@" in text:
-        yield from _found(text, _ADDRESS, "address-password", least=3)
-    if "earer " in lowered or "asic " in lowered or "authorization" in lowered:
-        yield from _found(text, _HEADERS, "authorization", least=12)
-    if " -u" in text or "--user" in text or "--proxy-user" in text or "login " in text:
-        yield from _found(text, _LOGIN, "password", least=3)
+    taken = 0
+    for at, hint in _hints(lowered):
+        if at < taken:
+            continue
+        found = _assigned(text, lowered, at, hint) if hint in _NAMES else login(text, at + len(hint), hint)
+        if found is not None:
+            taken = found.end
+            yield found
+
+
+def _hints(lowered: str) -> list[tuple[int, str]]:
+    """Return where what stands before a secret, in order; a search for each is twice as fast as one expression."""
+    found = []
+    for hint in (*_NAMES, *HINTS):
+        at = lowered.find(hint)
+        while at >= 0:
+            found.append((at, hint))
+            at = lowered.find(hint, at + len(hint))
+    return sorted(found)
+
+
+def _assigned(text: str, lowered: str, at: int, hint: str) -> Span | None:
+    named = _name(lowered, at, hint)
+    assigned = _ASSIGNED.match(text, named.end) if named else None
+    if named and assigned and _says_secret(text, lowered, named, assigned):
+        return _value(assigned)
+    return None
+
+
+class _Name(NamedTuple):
+    """A word that names a secret."""
+
+    start: int
+    end: int
+    kind: Literal["password", "strong", "weak"]
+    """What counts as its value: all but plain words; ids and hashes too; neither."""
+
+
+def _name(lowered: str, start: int, word: str) -> _Name | None:
+    end, before = start + len(word), lowered[max(start - 12, 0) : start]
+    if full := _PASSWORD.match(lowered, start):
+        return _Name(start, full.end(), "password")
+    if word == "pass":
+        return _Name(start, end, "password") if before[-1:] in ("_", "-", '"', "'") else None
+    if word == "key":
+        return _Name(start, end, "strong") if _KEY_OF.search(before) else None
+    if word == "auth":
+        return _Name(start, end, "strong") if before[-1:] in ("_", '"', "'") else None
+    strong = word == "secret" or before.rstrip("_-").endswith(("auth", "access"))
+    return _Name(start, end, "strong" if strong else "weak")
 
 
 def _lowered(text: str) -> str:
@@ -68,33 +101,27 @@ def _lowered(text: str) -> str:
     return text.lower() if text.isascii() else text.replace("\u0130", "I").lower()
 
 
-def _says_secret(text: str, lowered: str, name: re.Match[str], assigned: re.Match[str]) -> bool:
+def _says_secret(text: str, lowered: str, name: _Name, assigned: re.Match[str]) -> bool:
     suffix, op = assigned["suffix"], assigned["op"]
     if suffix[:1].islower() and suffix.lower() not in _SAME_WORD:
         return False
     if _NO_SECRET_AFTER.search(suffix.lower()) or _NO_SECRET_BEFORE.search(
-        lowered, max(name.start() - 20, 0), name.start()
+        lowered, max(name.start - 20, 0), name.start
     ):
         return False
     if op in ("(", ",") and not assigned["quote"]:
         return False
-    if op == "" and not _is_option(text, name.start()):
+    if op == "" and not _is_option(text, name.start):
         return False
-    value = assigned["quoted"] or _bare(assigned["bare"])
-    kind = "password" if name["password"] else "strong" if name["strong"] else "weak"
-    return _is_secret(
-        value, kind, quoted=assigned["quoted"] is not None, code=" = " in assigned[0] and not assigned["quote"]
-    )
+    value = _value(assigned).of(text)
+    code = " = " in assigned[0] and not assigned["quote"]
+    return _is_secret(value[:_SEEN], name.kind, quoted=assigned["quoted"] is not None, code=code)
 
 
 def _is_option(text: str, start: int) -> bool:
     """Say whether the name is that of an option whose value follows after a space: `--db-password VALUE`."""
     words = text[max(start - 40, 0) : start]
     return words[max(words.rfind(" "), words.rfind("\n")) + 1 :].startswith("--")
-
-
-def _bare(value: str) -> str:
-    return value.rstrip(".)]}|&")
 
 
 def _is_secret(value: str, kind: str, *, quoted: bool, code: bool) -> bool:
@@ -126,16 +153,9 @@ def _is_password(value: str, *, digits: bool, letters: bool, quoted: bool, code:
     return digits or bool(_SYMBOLS.search(value)) or (quoted and mixed and len(value) >= 12)
 
 
-def _trimmed(text: str, assigned: re.Match[str]) -> Span:
-    start, end = assigned.span("quoted" if assigned["quoted"] is not None else "bare")
-    value = text[start:end]
-    return Span(start, start + len(value if assigned["quoted"] is not None else _bare(value)), "named-secret")
-
-
-def _found(text: str, pattern: re.Pattern[str], kind: str, *, least: int) -> Iterator[Span]:
-    for found in pattern.finditer(text):
-        group = found.lastindex or 0
-        value = found[group]
-        wordy = is_wordy(value) and (kind != "address-password" or not any(char.isdigit() for char in value))
-        if len(value) >= least and not is_placeholder(value) and not wordy and not value.isdigit():
-            yield Span(*found.span(group), kind)
+def _value(assigned: re.Match[str]) -> Span:
+    """Return where the value stands, without the punctuation that ends a sentence or a bracket."""
+    if assigned["quoted"] is not None:
+        return Span(*assigned.span("quoted"), "named-secret")
+    start, bare = assigned.start("bare"), assigned["bare"]
+    return Span(start, start + len(bare.rstrip(".)]}|&")), "named-secret")

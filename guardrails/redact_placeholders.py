@@ -2,12 +2,14 @@
 
 import re
 
-_WORDS = re.compile(
-    r"example|sample|placeholder|changeme|change[-_](?:me|this|it)|replace[-_]?(?:me|this|with)|your[-_]|"
-    r"your(?:key|token|secret|api|password)|dummy|redacted|insert[-_]|<[^<>]*>|\$\{|\$\(|\{\{|%\(|\.\.\.|…|\*{3}|xxxx|"
-    r"process\.env|os\.environ|getenv|secrets\.|not[-_]?(?:a[-_]?)?real|fake[-_]",
-    re.IGNORECASE,
-)
+_WORDS = (
+    "example", "sample", "placeholder", "changeme", "change-me", "change_me", "change_this", "change-this", "changeit",
+    "replaceme", "replace_me", "replace-me", "replace_with", "replace-with", "your-", "your_", "yourkey", "yourtoken",
+    "yoursecret", "yourapi", "yourpassword", "dummy", "redacted", "insert-", "insert_", "${", "$(", "{{", "%(", "...",
+    "…", "***", "xxxx", "process.env", "os.environ", "getenv", "secrets.", "notreal", "not-real", "not_real", "fake-",
+    "fake_",
+)  # fmt: skip
+_ANGLES = re.compile(r"<[^<>]*>")
 _WHOLE = re.compile(
     r"\$\w+|%\w+%|\{[^{}]*\}|[A-Z][A-Z_]*|"
     r"(?i:null|none|nil|true|false|undefined|string|str|bytes|password|passwd|pass|pwd|secret|token|user|username|"
@@ -20,7 +22,13 @@ _SEPARATOR = re.compile(r"[_\-./:]+")
 
 def is_placeholder(value: str) -> bool:
     """Say whether `value` only stands for a secret: `<token>`, `${VAR}`, `xxxx`, `changeme`, `AKIA…EXAMPLE`."""
-    return bool(_WORDS.search(value) or _WHOLE.fullmatch(value)) or len(set(value)) <= 3
+    return holds_placeholder(value) or _WHOLE.fullmatch(value) is not None
+
+
+def holds_placeholder(value: str) -> bool:
+    """Say the same of what has the shape of a token, so is no plain word."""
+    lowered = value.lower()
+    return any(word in lowered for word in _WORDS) or _ANGLES.search(value) is not None or len(set(value)) <= 3
 
 
 def is_wordy(value: str) -> bool:

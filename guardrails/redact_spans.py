@@ -18,6 +18,10 @@ class Span(NamedTuple):
     kind: str
     """`github-token`: lower case words with dashes."""
 
+    def of(self, text: str) -> str:
+        """Return what stands there."""
+        return text[self.start : self.end]
+
 
 class Unwrapped:
     """`text` without line ends and without the signs that stand for invisible characters, either of which may split a

@@ -32,23 +32,23 @@ class Rule(Record):
     """Told to whoever is stopped; `{program}` and `{path}` stand for what was judged."""
     floor: bool = False
     """True if no repository may loosen it; only in the shipped policy."""
-    paths: list[str] = Field(default=[], max_length=_MANY)
+    paths: list[str] = Field(default_factory=list, max_length=_MANY)
     """Gitignore patterns, anchored at the root if a `/` is in them; case and look-alikes do not matter."""
     files_only: bool = False
     """True if the patterns name files and not what lies below folders called so."""
     access: Literal["write", "read", "any"] = "write"
     """Which use of those paths it is about."""
-    commands: list[str] = Field(default=[], max_length=_MANY)
+    commands: list[str] = Field(default_factory=list, max_length=_MANY)
     """Token prefixes such as `pip install`; `*` and `?` stand for characters within one token."""
-    options: list[str] = Field(default=[], max_length=_MANY)
+    options: list[str] = Field(default_factory=list, max_length=_MANY)
     """With `commands`: holds only where one of these tokens follows; `--name` also stands for `--name=…`."""
-    tools: list[str] = Field(default=[], max_length=100)
+    tools: list[str] = Field(default_factory=list, max_length=100)
     """Tool names."""
-    roles: list[Role] = []
+    roles: list[Role] = Field(default_factory=list)
     """Roles; empty: all."""
-    match: list[str] = Field(default=[], max_length=100)
+    match: list[str] = Field(default_factory=list, max_length=100)
     """What it must hold for: a path, a command, or (of a rule on tools alone) a tool's name."""
-    not_match: list[str] = Field(default=[], max_length=100)
+    not_match: list[str] = Field(default_factory=list, max_length=100)
     """What it must not hold for."""
 
     @field_validator("paths", "commands", "options", "match", "not_match")
@@ -139,7 +139,11 @@ class RuleSet:
         wanted = ("any", "write" if writes else "read")
         near = (found for key in dict.fromkeys(parts) for found in self._literal.get(key, ()))
         for glob, rule in (*near, *self._globs):
-            if rule.access in wanted and _for(rule, role, tool) and glob.holds(parts[-1:] if rule.files_only and not glob.anchored else parts):
+            if (
+                rule.access in wanted
+                and _for(rule, role, tool)
+                and glob.holds(parts[-1:] if rule.files_only and not glob.anchored else parts)
+            ):
                 yield rule
 
     def for_command(self, argv: Sequence[str], *, role: Role = "executor", tool: str = "run_command") -> Iterator[Rule]:

@@ -54,18 +54,12 @@ def _substitute(script: str, at: int, found: Found) -> int:
     if not mark or mark in "\\\n":
         found.ask("shell", "the sed script is not understood; write it more simply")
         return len(script)
-    bracket = False
     while position < len(script) and parts < 2:
         character = script[position]
         if character == "\\":
             position += 1
-        elif character == "[" and parts == 0 and "]" in script[position + 2 :]:
-            bracket = True
-        elif character == "]":
-            bracket = False
         elif character == mark:
-            # Inside brackets GNU sed ends here all the same; the shorter reading finds more flags.
-            bracket = False
+            # A mark inside brackets ends nothing; read as an end, it only finds more flags.
             parts += 1
         position += 1
     if parts < 2:

@@ -10,23 +10,72 @@ from functools import lru_cache
 
 from tree_sitter import Language, Node, Parser
 
-from andon.guardrails.shell_words import Environment, Simple, Word, WordReader
-from andon.guardrails.shell_words import ShellError as ShellError
+from andon.guardrails.shell_words import Environment, ShellError, Simple, Word, WordReader
 
 _DEPTH = 40
 _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
+_SUBSTITUTES = re.compile(rb"`|\$\(|[<>]\(")
 _CONTINUED = re.compile(rb"(\S)\\\n(?=\S)")
 _STATEMENTS = frozenset(
-    "program list pipeline subshell compound_statement do_group if_statement elif_clause else_clause while_statement "
-    "for_statement c_style_for_statement case_statement case_item function_definition negated_command command "
-    "redirected_statement variable_assignment variable_assignments declaration_command unset_command test_command "
-    "comment command_substitution process_substitution".split()
+    [
+        "program",
+        "list",
+        "pipeline",
+        "subshell",
+        "compound_statement",
+        "do_group",
+        "if_statement",
+        "elif_clause",
+        "else_clause",
+        "while_statement",
+        "for_statement",
+        "c_style_for_statement",
+        "case_statement",
+        "case_item",
+        "function_definition",
+        "negated_command",
+        "command",
+        "redirected_statement",
+        "variable_assignment",
+        "variable_assignments",
+        "declaration_command",
+        "unset_command",
+        "test_command",
+        "comment",
+        "command_substitution",
+        "process_substitution",
+    ]
 )
 _WORDS = frozenset(
-    "word number string raw_string ansi_c_string translated_string concatenation simple_expansion expansion "
-    "arithmetic_expansion brace_expression extglob_pattern regex array subscript variable_name command_name "
-    "unary_expression binary_expression ternary_expression postfix_expression parenthesized_expression "
-    "test_operator special_variable_name string_content file_descriptor heredoc_content".split()
+    [
+        "word",
+        "number",
+        "string",
+        "raw_string",
+        "ansi_c_string",
+        "translated_string",
+        "concatenation",
+        "simple_expansion",
+        "expansion",
+        "arithmetic_expansion",
+        "brace_expression",
+        "extglob_pattern",
+        "regex",
+        "array",
+        "subscript",
+        "variable_name",
+        "command_name",
+        "unary_expression",
+        "binary_expression",
+        "ternary_expression",
+        "postfix_expression",
+        "parenthesized_expression",
+        "test_operator",
+        "special_variable_name",
+        "string_content",
+        "file_descriptor",
+        "heredoc_content",
+    ]
 )
 
 
@@ -56,6 +105,7 @@ def parse(text: str) -> tuple[list[Simple], set[str]]:
         raise ShellError(f"{_fault(root)}; complete the command or write it more simply")
     reader = _Reader(source)
     reader.check_continued_lines(root)
+    reader.check_substitutions(root)
     reader.walk(root, 0)
     return [command for command in reader.commands if command.says_something], reader.environment.functions
 
@@ -76,7 +126,7 @@ class _Reader:
         self.environment = Environment()
         self.words = WordReader(source, self.environment, self._nested)
 
-    def walk(self, node: Node, depth: int, piped: "list[Simple] | None" = None) -> None:
+    def walk(self, node: Node, depth: int, piped: "list[Simple] | None" = None) -> None:  # noqa: C901 - one flat case a kind of node
         """Read the commands below `node`; `piped` are those whose output they read."""
         if depth > _DEPTH:
             raise ShellError(f"commands are nested deeper than {_DEPTH}; write them one after another")
@@ -91,10 +141,7 @@ class _Reader:
         elif node.type == "for_statement":
             self._loop(node, depth, piped)
         elif node.type == "function_definition":
-            name = node.child_by_field_name("name")
-            if name is not None:
-                self.environment.functions.add(self._text(name))
-            self._children(node, depth, piped)
+            self._function(node, depth, piped)
         elif node.type in _STATEMENTS or node.type in _WORDS:
             if node.type == "array":
                 self._refuse_keys(node)
@@ -114,6 +161,19 @@ class _Reader:
             raise ShellError(f"commands are nested deeper than {_DEPTH}; write them one after another")
         for child in node.named_children:
             self.walk(child, depth + 1)
+
+    def _function(self, node: Node, depth: int, piped: "list[Simple] | None") -> None:
+        named = node.child_by_field_name("name")
+        name = self._text(named) if named is not None else ""
+        if not re.fullmatch(r"[A-Za-z_][\w-]*", name):
+            raise ShellError(f"the function {name!r} takes a name that is none; choose letters")
+        self.environment.functions.add(name)
+        before = len(self.commands)
+        body = node.child_by_field_name("body")
+        if body is not None:
+            self.walk(body, depth + 1, piped)
+        if any(command.words and command.words[0].text == name for command in self.commands[before:]):
+            raise ShellError(f"the function {name!r} calls itself; write a loop")
 
     def _command(self, node: Node, depth: int, piped: "list[Simple] | None") -> Simple:
         command = Simple(piped=piped is not None, upstream=list(piped or ()))
@@ -283,6 +343,24 @@ class _Reader:
             if not (quoted or kinds & {"raw_string", "comment"} or (kinds & {"string"} and found[1] != b"$")):
                 raise ShellError("a line ends with a backslash inside a word or operator; keep those on one line")
 
+    def check_substitutions(self, root: Node) -> None:
+        """Refuse a substitution that the grammar took for plain text, as it does in some here-documents."""
+        for found in _SUBSTITUTES.finditer(self.source):
+            node = root.descendant_for_byte_range(found.start(), found.end())
+            kinds = [one.type for one in _upwards(node)]
+            escaped = len(self.source[: found.start()]) - len(self.source[: found.start()].rstrip(b"\\"))
+            literal = {"raw_string", "ansi_c_string", "comment"} & set(kinds[:2])
+            if escaped % 2 or literal or ("heredoc_body" in kinds and not self._expands(node)):
+                continue
+            if found[0][:1] in b"<>" and "string" in kinds[:3]:
+                continue
+            if not {"command_substitution", "process_substitution", "arithmetic_expansion"} & set(kinds[:2]):
+                if found[0][:1] in b"<>" and {"heredoc_body", "regex"} & set(kinds):
+                    continue
+                raise ShellError(
+                    "a substitution stands where it is not read; write it outside of quotes and here-documents"
+                )
+
     def _expands(self, node: "Node | None") -> bool:
         document = next((one for one in _upwards(node) if one.type == "heredoc_redirect"), None)
         starts = [child for child in document.children if child.type == "heredoc_start"] if document else []
@@ -296,4 +374,3 @@ def _upwards(node: "Node | None") -> Iterator[Node]:
     while node is not None:
         yield node
         node = node.parent
-

@@ -9,14 +9,12 @@ from tree_sitter import Node
 
 _VALUES = 24
 _ESCAPES = {"a": "\a", "b": "\b", "e": "\x1b", "E": "\x1b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
-_ESCAPE = re.compile(
-    r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL
-)
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|U[0-9a-fA-F]{1,8}|[0-7]{1,3}|c.|.)", re.DOTALL)
 _PLACES = {"PWD": ".", "HOME": "~", "TMPDIR": "/tmp"}  # noqa: S108 - a path inside the sandbox
 _PRINTS = (
     (re.compile(r"\$\(\s*pwd(\s+-[PL])?\s*\)"), "."),
     (re.compile(r"\$\(\s*git rev-parse --show-toplevel\s*\)"), "/work"),
-    (re.compile(r"\$\(\s*mktemp(\s+-d)?(\s+/tmp/[\w.-]+)?\s*\)"), "/tmp/mktemp"),
+    (re.compile(r"\$\(\s*mktemp(\s+-d)?(\s+/tmp/[\w.-]+)?\s*\)"), "/tmp/mktemp"),  # noqa: S108 - a path inside the sandbox
 )
 
 
@@ -38,6 +36,8 @@ class Word:
     """Everything it may stand for where variables of the text are in it; empty: just `text`."""
     quoted: bool = False
     """True if a part of it was quoted."""
+    expanded: bool = False
+    """True if a variable was put in."""
 
     def spelled(self) -> "list[Word]":
         """Return one word for each thing it may stand for."""
@@ -97,6 +97,7 @@ class _Part:
     computed: bool = False
     pattern: bool = False
     quoted: bool = False
+    expanded: bool = False
 
 
 class WordReader:
@@ -124,6 +125,7 @@ class WordReader:
             any(part.pattern for part in parts) or self._braced(node),
             texts if len(texts) > 1 else (),
             any(part.quoted for part in parts),
+            any(part.expanded for part in parts),
         )
 
     def _braced(self, node: Node) -> bool:
@@ -180,7 +182,7 @@ class WordReader:
                 parts.append(self._literal(child.start_byte, child.end_byte))
             else:
                 inner = self._parts(child, depth)
-                parts += [_Part(part.texts, part.computed, quoted=True) for part in inner]
+                parts += [_Part(part.texts, part.computed, quoted=True, expanded=part.expanded) for part in inner]
         parts.append(self._literal(at, node.end_byte - 1))
         return parts
 
@@ -198,9 +200,9 @@ class WordReader:
         known = self._environment.known(name[1])
         if known:
             texts = tuple(dict.fromkeys(text for word in known for text in (word.values or (word.text,))))
-            return _Part(texts, pattern=any(word.pattern for word in known))
+            return _Part(texts, pattern=any(word.pattern for word in known), expanded=True)
         if name[1] in _PLACES and name[1] not in self._environment.values:
-            return _Part((_PLACES[name[1]],), computed=name[1] == "HOME")
+            return _Part((_PLACES[name[1]],), computed=name[1] == "HOME", expanded=True)
         return _Part((raw,), computed=True)
 
     def _substitution(self, node: Node, depth: int) -> _Part:

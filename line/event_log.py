@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from andon.guardrails.redact import redacted_values
 from andon.line.disk import writing
 from andon.records.events import TRANSIENT, EventKind, RunEvent
 
@@ -30,13 +31,14 @@ class EventLog:
         self._seq = 0
 
     def emit(self, kind: EventKind, **data: Any) -> None:
-        """Append one event and tell every listener; a transient one is told only.
+        """Append one event and tell every listener, both without secrets; a transient one is told only.
 
         A listener that cannot write any more, as to a closed terminal, is told nothing further: it ends no run.
 
         Raises:
             RunError: `disk-failed` if the event cannot be stored; nobody is told of it then.
         """
+        data = redacted_values(data)
         at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event = RunEvent(seq=0, at=at, kind=kind, data=data) if kind in TRANSIENT else self._append(kind, at, data)
         for listener in tuple(self._listeners):

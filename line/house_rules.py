@@ -1,6 +1,7 @@
 """What a run and a client's session are held to alike: protected areas, and what checks mean for an outcome."""
 
 from andon.guardrails.judge import Policy
+from andon.guardrails.origin import origin_of
 from andon.guardrails.protected import resolve_protected
 from andon.line.job import Job
 from andon.records.checks import Comparison
@@ -26,10 +27,17 @@ def stop_for(comparison: Comparison) -> StopCode | None:
 
 def policy_of(job: Job) -> tuple[Policy, list[str]]:
     """Return what every call and every tree is held to, and a warning for each protected area that matches nothing."""
+    origin = origin_of(job.task.source)
     rules = resolve_protected(job.project.context.protected_areas, job.files.paths, job.settings.protected_paths)
     unmatched = [
         f"the protected area {rule.entry!r} matches no file; map it under [protected_paths] in factory/andon.toml"
         for rule in rules
         if not rule.matches
     ]
-    return Policy(protected=tuple(rules)), unmatched
+    policy = Policy(
+        protected=tuple(rules),
+        rules=job.policy.rules if origin == "person" else job.policy.strict,
+        tracked=frozenset(job.files.paths),
+        origin=origin,
+    )
+    return policy, unmatched

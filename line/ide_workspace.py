@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from andon.guardrails.judge import judge_change
+from andon.guardrails.judge import judge_change, refusal_of
 from andon.line.checks import check_change, check_tree
 from andon.line.disk import disk_failure
 from andon.line.engine import InProcessEngine
@@ -70,7 +70,7 @@ class IdeWorkspace:
     def closed(self, taken: TakenTree) -> list[str]:
         """Return why `taken` cannot be delivered, a sentence for each path; empty if it can."""
         judged = [judge_change(path, self._ground.policy) for path in taken.changed]
-        return [*taken.refused, *(decision.reason for decision in judged if decision.verdict == "refuse")]
+        return [*taken.refused, *(refusal_of(decision) for decision in judged if decision.verdict != "allow")]
 
     async def check(self, tree: str, tell: Tell) -> tuple[list[CheckRecord], list[CheckRecord], Comparison]:
         """Check the base, once in a session, and `tree` in fresh sandboxes; return both and what they show together."""

@@ -1,13 +1,14 @@
 """Everything a run needs to know before it begins, read once from the base commit; mistakes of a person end here."""
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from andon.context.detect import detect
 from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project, load_project
 from andon.context.settings import SETTINGS_PATH, Settings, load_settings
 from andon.context.setup_plan import plan_setup
+from andon.guardrails.policy_file import POLICY_PATH, RepositoryPolicy, read_policy
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
 from andon.line.registries import registries_of
@@ -43,6 +44,8 @@ class Job:
     warnings: tuple[str, ...]
     setup: SetupPlan | None = None
     """What is installed before anybody works; None: nothing."""
+    policy: RepositoryPolicy = field(default_factory=lambda: read_policy(None))
+    """The shipped policy with the repository's own over it."""
     setup_cache: SetupCache | None = None
     """Where that is kept; there is one where there is something to install."""
 
@@ -72,6 +75,7 @@ def prepare(
     _refuse_unaccepted(settings, repository)
     plan, _ = plan_setup(files, settings, registries_of(os.environ))
     project = load_project(files)
+    policy = read_policy(files.read(POLICY_PATH))
     return Job(
         run_id=run_id,
         started=started,
@@ -90,7 +94,9 @@ def prepare(
             *project.notes,
             *detect(files, settings).notes,
             *_no_criteria(task),
+            *policy.changes,
         ),
+        policy=policy,
         setup=plan,
         setup_cache=SetupCache.of(os.environ) if plan else None,
     )
@@ -105,7 +111,7 @@ def _refuse_unaccepted(settings: Settings, repository: Repository) -> None:
 
 def _refuse_links(files: CommitFiles) -> None:
     """Refuse a link where the line reads what a project says of itself: behind it stands another commit's word."""
-    for path in (SETTINGS_PATH, CONTEXT_PATH, PROSE_PATH):
+    for path in (SETTINGS_PATH, POLICY_PATH, CONTEXT_PATH, PROSE_PATH):
         parts = path.split("/")
         for count in range(1, len(parts) + 1):
             place = "/".join(parts[:count])

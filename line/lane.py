@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from andon.agents.refusals import Declined, Repairable
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
-from andon.guardrails.judge import Policy, judge_change
+from andon.guardrails.judge import Policy, judge_change, refusal_of
 from andon.line.checks import OpenSandbox, check_change
 from andon.line.claims import red_evidence
 from andon.line.engine import Gate, InProcessEngine
@@ -195,7 +195,7 @@ class Lane:
 
     def _refuse_what_policy_closes(self, taken: TakenTree) -> None:
         closed = [judge_change(path, self.policy) for path in taken.changed]
-        reasons = [*taken.refused, *(decision.reason for decision in closed if decision.verdict == "refuse")]
+        reasons = [*taken.refused, *(refusal_of(decision) for decision in closed if decision.verdict != "allow")]
         if not reasons:
             return
         self._refused += 1

@@ -1,11 +1,13 @@
 """Where a run keeps its papers: its own folder in `factory/.state/runs/`, shown as `factory/runs/<task-id>/`."""
 
+import json
 import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from andon.guardrails.redact import redacted_values, without_secrets
 from andon.line.disk import writing
 from andon.line.task_lock import TaskLock
 from andon.records.errors import UserError
@@ -61,12 +63,13 @@ class RunFolder:
         return f"factory/runs/{self.task_id}"
 
     def write(self, name: str, content: str | bytes) -> None:
-        """Keep one paper.
+        """Keep one paper, without the secrets in it. A patch is kept as it is: it is the change, and has to apply.
 
         Raises:
             RunError: `disk-failed` if it cannot be written; what stood there before is kept.
         """
-        data = content if isinstance(content, bytes) else content.encode("utf-8", errors="backslashreplace")
+        shown = content if isinstance(content, bytes) else _clean(name, content)
+        data = shown if isinstance(shown, bytes) else shown.encode("utf-8", errors="backslashreplace")
         new = self.path / f".{name}.new"
         with writing(self.path / name):
             try:
@@ -116,6 +119,14 @@ class RunFolder:
         # No task id begins with a dot, so these two are nobody's folder.
         target = self.root / self.shown
         return target, target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
+
+
+def _clean(name: str, content: str) -> str:
+    if not name.endswith(".json"):
+        return without_secrets(content)
+    document = json.loads(content)
+    cleaned = redacted_values(document)
+    return content if cleaned == document else json.dumps(cleaned, indent=2, ensure_ascii=False) + "\n"
 
 
 def _refuse_links(root: Path, names: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent, ToolAnnotations
 
+from andon.guardrails.redact import without_secrets
 from andon.records.errors import RunError
 from andon.tools.failure import ToolFailed
 
@@ -60,8 +61,8 @@ def ended(error: RunError) -> MCPError:
 
 
 def answer(text: str, *, is_error: bool) -> CallToolResult:
-    """Return a result of plain text."""
-    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=is_error)
+    """Return a result of plain text; whatever tool it comes from, no secret leaves with it."""
+    return CallToolResult(content=[TextContent(type="text", text=without_secrets(text))], is_error=is_error)
 
 
 class _JudgedTool(Tool):

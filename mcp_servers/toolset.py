@@ -20,8 +20,10 @@ from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.tools import Tool
 from mcp_types.methods import serialize_server_result
 
-from andon.guardrails.judge import ROLE_TOOLS, Policy, judge
+from andon.guardrails.judge import ROLE_TOOLS, Policy, judge, refusal_of
 from andon.guardrails.output import show_hidden
+from andon.guardrails.recorded import judged_arguments
+from andon.guardrails.redact import markers, without_secrets
 from andon.mcp_servers.bindings import Binding, bind
 from andon.mcp_servers.own_tools import OwnTool, judge_own
 from andon.mcp_servers.served_tools import Stop, answer, ended, served_tool
@@ -135,21 +137,31 @@ async def _call(
     name, arguments = _name_of(ctx), (ctx.params or {}).get("arguments") or {}
     if workbench.stop.error is not None:
         raise ended(workbench.stop.error)
-    facts = {"role": role, "tool": name, **_described(arguments)}
+    facts: dict[str, Any] = {"role": role, "tool": name, **_described(arguments)}
     if name in own:
         decision = judge_own(own[name], arguments)
     else:
         decision = await _decide(workbench, role, name, arguments)
+    if (kept := judged_arguments(name, arguments)) is not None and name not in own:
+        facts["arguments"] = kept
     if decision.verdict != "allow":
-        workbench.events.emit("tool.refused", **facts, rule=decision.rule, reason=decision.reason)
-        refusal = answer(f"refused ({decision.rule}): {show_hidden(decision.reason)}", is_error=True)
+        workbench.events.emit(
+            "tool.refused", **facts, verdict=decision.verdict, rule=decision.rule, reason=decision.reason
+        )
+        refusal = answer(f"refused ({decision.rule}): {show_hidden(refusal_of(decision))}", is_error=True)
         # What a middleware returns is sent as it is, so it is put into the shape of the connection's era here.
         return serialize_server_result(ctx.method, ctx.protocol_version, refusal.model_dump(by_alias=True, mode="json"))
     result = await call_next(ctx)
     # The chain below hands back what goes on the wire.
     failed = not isinstance(result, dict) or bool(result.get("isError"))
-    workbench.events.emit("tool.called", **facts, outcome="failed" if failed else "done")
+    redacted = {"redacted": found} if (found := markers(_text_of(result))) else {}
+    workbench.events.emit("tool.called", **facts, outcome="failed" if failed else "done", **redacted)
     return result
+
+
+def _text_of(result: HandlerResult) -> str:
+    content = result.get("content", []) if isinstance(result, dict) else []
+    return "\n".join(str(part.get("text", "")) for part in content)
 
 
 def _name_of(ctx: ServerRequestContext[Any, Any]) -> str:
@@ -214,4 +226,7 @@ def _described(arguments: Any) -> dict[str, str]:
         short = show_hidden(
             " ".join(part if isinstance(part, str) else json.dumps(part, default=str) for part in named)
         )
-    return {"digest": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16], "summary": short[:200]}
+    return {
+        "digest": hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16],
+        "summary": without_secrets(short[:2000])[:200],
+    }

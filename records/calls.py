@@ -22,8 +22,8 @@ class ToolCall(Record):
 class Decision(Record):
     """The judge's answer."""
 
-    verdict: Literal["allow", "refuse"]
-    """Asking a person comes with approvals; until then what would need one is refused."""
+    verdict: Literal["allow", "ask", "refuse"]
+    """`ask`: only a person may allow it."""
     rule: str
     """Name of the rule that decided."""
     reason: str

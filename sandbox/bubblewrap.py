@@ -12,6 +12,7 @@ from pathlib import Path
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 from andon.sandbox import file_tools, inside
+from andon.sandbox.bwrap_devices import before_bwrap, device_notes
 from andon.sandbox.bwrap_options import Layout, bwrap_options
 from andon.sandbox.capped_output import CappedOutput
 from andon.sandbox.cgroup import Group, NoGroup, make_group
@@ -41,10 +42,6 @@ class BubblewrapSandbox:
     tier = "bubblewrap"
 
     def __init__(self, home: Path, toolchain: Toolchain, read_only: Sequence[str]) -> None:
-        group = make_group(LIMITS)
-        self._group = group if isinstance(group, Group) else None
-        self._limits = limits_without(group)
-        self.notes: tuple[str, ...] = notes(group, toolchain)
         self._bwrap = find_bwrap()
         self._layout = Layout(home)
         self._toolchain = toolchain
@@ -53,6 +50,10 @@ class BubblewrapSandbox:
         self._lock = asyncio.Lock()
         self._process: ConfinedProcess | None = None
         self._lost: str | None = None
+        group = make_group(LIMITS)
+        self._group = group if isinstance(group, Group) else None
+        self._limits = limits_without(group)
+        self.notes: tuple[str, ...] = notes(group, toolchain)
 
     @classmethod
     async def start(cls, home: Path, toolchain: Toolchain, read_only: Sequence[str]) -> "BubblewrapSandbox":
@@ -62,12 +63,17 @@ class BubblewrapSandbox:
             RunError: with `no-sandbox` and the remedy if bwrap is missing or does not work here.
         """
         sandbox = cls(home, toolchain, read_only)
-        await asyncio.to_thread(sandbox._layout.furnish, toolchain)
-        output = CappedOutput(4000)
-        ended = await sandbox._confine(inside.in_directory(".", ["true"]), {}, b"", 30.0, output)
-        if ended.exit_code != 0:
-            said = words(output.result()[0])
-            raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({said}). {BWRAP_REMEDY}.")
+        try:
+            await asyncio.to_thread(sandbox._layout.furnish, toolchain)
+            output = CappedOutput(4000)
+            ended = await sandbox._confine(inside.in_directory(".", ["true"]), {}, b"", 30.0, output)
+            if ended.exit_code != 0:
+                said = words(output.result()[0])
+                raise RunError(StopCode.NO_SANDBOX, f"bubblewrap cannot make a sandbox here ({said}). {BWRAP_REMEDY}.")
+        except BaseException:
+            if sandbox._group is not None:
+                await asyncio.to_thread(sandbox._group.remove)
+            raise
         return sandbox
 
     async def run(
@@ -141,7 +147,8 @@ class BubblewrapSandbox:
         self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes, time_limit: float, output: CappedOutput
     ) -> Ended:
         options = bwrap_options(self._layout, self._toolchain, self._still_read_only(), env)
-        before = [*(self._group.join_command() if self._group else []), self._bwrap]
+        joining = self._group.join_command() if self._group else []
+        before = [*joining, *before_bwrap(self._layout.devices), self._bwrap]
         process = self._process = ConfinedProcess(
             before, options, argv, feed_and_collect(stdin, output),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -191,7 +198,7 @@ def notes(group: Group | NoGroup, toolchain: Toolchain) -> tuple[str, ...]:
     ]
     if bpf_program() is None:
         promises.append("no filter of system calls: andon has none for this machine's architecture")
-    return (*promises, *group.notes)
+    return (*promises, *device_notes(), *group.notes)
 
 
 def limits_without(group: Group | NoGroup) -> dict[str, int]:

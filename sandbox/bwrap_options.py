@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from andon.sandbox.bwrap_devices import device_options
 from andon.sandbox.environment import environment
 from andon.sandbox.protocol import WORKSPACE
 from andon.sandbox.toolchain import SCRIPTS, Toolchain
@@ -56,6 +57,11 @@ class Layout:
         return self.home / "etc"
 
     @property
+    def devices(self) -> Path:
+        """Where bwrap, and nobody else, sees the machine's /dev read-only."""
+        return self.home / "dev"
+
+    @property
     def scripts(self) -> Path:
         """The toolchain's scripts, rewritten for where it lies inside."""
         return self.home / "scripts"
@@ -64,6 +70,7 @@ class Layout:
         """Make everything but the workspace."""
         (self.tmp / "home").mkdir(parents=True)
         self.etc.mkdir()
+        self.devices.mkdir()
         for name, text in _ETC.items():
             (self.etc / name).write_text(text)
         toolchain.write_scripts(self.scripts)
@@ -103,7 +110,7 @@ def _system(layout: Layout, root: str) -> list[str]:
         options += ["--ro-bind", str(layout.etc / name), f"/etc/{name}"]
     for path in _ETC_OF_SYSTEM:
         options += ["--ro-bind-try", f"{root}{path}", path]
-    return [*options, "--proc", "/proc", *_kernel_settings(), "--dev", "/dev"]
+    return [*options, "--proc", "/proc", *_kernel_settings(), "--dev", "/dev", *device_options(layout.devices)]
 
 
 def _kernel_settings() -> list[str]:

@@ -8,9 +8,10 @@ from andon.records.errors import RunError
 from andon.records.stops import StopCode
 from andon.sandbox import worker_code
 from andon.sandbox.bubblewrap import BWRAP_REMEDY, LIMITS, find_bwrap, limits_without, notes
+from andon.sandbox.bwrap_devices import before_bwrap
 from andon.sandbox.bwrap_options import Layout, worker_options
 from andon.sandbox.capped_output import CappedOutput
-from andon.sandbox.cgroup import Group, make_group
+from andon.sandbox.cgroup import Group, NoGroup, make_group
 from andon.sandbox.confined_process import ConfinedProcess, Ended, collect
 from andon.sandbox.file_tools import words
 from andon.sandbox.ground import Ground, NoInterpreter
@@ -41,12 +42,12 @@ class BwrapLine:
 
     async def start(self, bwrap: str, toolchain: Toolchain, kept: Sequence[str]) -> None:
         """Start bwrap with the worker in it. `kept` are names at the workspace's top that are shown read-only."""
-        await asyncio.to_thread(self._layout.furnish, toolchain)
         ours, theirs = socket.socketpair()
         try:
             self.reader, self.writer = await asyncio.open_connection(sock=ours, limit=1 << 20)
             options = worker_options(self._layout, toolchain, kept)
-            before = [*(self._group.join_command() if self._group else []), bwrap]
+            joining = self._group.join_command() if self._group else []
+            before = [*joining, *before_bwrap(self._layout.devices), bwrap]
             self._process = ConfinedProcess(
                 before, options, worker_code.COMMAND, self._listen, stdin=theirs.fileno(), stdout=theirs.fileno()
             )
@@ -114,10 +115,11 @@ async def start_bwrap_worker(ground: Ground) -> WorkerSandbox:
     """
     bwrap = find_bwrap()
     layout = Layout(make_private_folder())
-    group = await asyncio.to_thread(make_group, LIMITS)
-    line = BwrapLine(layout, group if isinstance(group, Group) else None)
+    making = asyncio.ensure_future(asyncio.to_thread(_make, ground, layout))
+    line: BwrapLine | None = None
     try:
-        kept = await asyncio.to_thread(ground.lay_out_kept, layout.kept)
+        kept, group = await asyncio.shield(making)
+        line = BwrapLine(layout, group if isinstance(group, Group) else None)
         await line.start(bwrap, ground.toolchain, kept)
         sandbox = WorkerSandbox(
             line, "bubblewrap", notes(group, ground.toolchain), ground.toolchain, limits_without(group)
@@ -133,5 +135,26 @@ async def start_bwrap_worker(ground: Ground) -> WorkerSandbox:
         await ground.fill(sandbox, kept)
         return sandbox
     except BaseException:
-        await asyncio.shield(asyncio.ensure_future(line.end()))
+        await asyncio.shield(asyncio.ensure_future(_unmake(making, line, layout)))
         raise
+
+
+def _make(ground: Ground, layout: Layout) -> tuple[list[str], Group | NoGroup]:
+    """Lay out what bwrap is shown, and make what its processes are limited by."""
+    kept = ground.lay_out_kept(layout.kept)
+    layout.furnish(ground.toolchain)
+    return kept, make_group(LIMITS)
+
+
+async def _unmake(
+    making: asyncio.Future[tuple[list[str], Group | NoGroup]], line: BwrapLine | None, layout: Layout
+) -> None:
+    # A thread goes on although its caller was cancelled.
+    await asyncio.wait({making})
+    if line is None and making.exception() is None:
+        group = making.result()[1]
+        line = BwrapLine(layout, group if isinstance(group, Group) else None)
+    if line is None:
+        await asyncio.to_thread(remove_tree, layout.home)
+    else:
+        await line.end()

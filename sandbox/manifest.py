@@ -67,7 +67,7 @@ class Manifest:
     def _put(self, kind: bytes, path: bytes, content: bytes) -> None:
         if kind == worker_tree.GONE:
             self._entries.pop(path, None)
-        elif kind not in _MODES:
+        elif kind not in _MODES or not path:
             raise BrokenFrame(f"an entry of kind {kind!r}")
         elif kind in _LARGE:
             self._entries[path] = Entry(path, _MODES[kind], None, content.decode("ascii", "replace"), oversized=True)

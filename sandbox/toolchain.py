@@ -126,8 +126,8 @@ class Toolchain:
 def find_toolchain(setting: str | None) -> Toolchain:
     """Return the toolchain to use.
 
-    In this order: `setting`, $ANDON_TOOLCHAIN, the root file system that was built beside the image, `.toolchain` beside
-    a source checkout of andon, $XDG_DATA_HOME/andon/toolchain, the host's /usr alone.
+    In this order: `setting`, $ANDON_TOOLCHAIN, the root file system that was built beside the image, `.toolchain`
+    beside a source checkout of andon, $XDG_DATA_HOME/andon/toolchain, the host's /usr alone.
 
     Raises:
         UserError: the first of them that is there is no virtual environment.

@@ -105,8 +105,11 @@ def _check_regular(facts: os.stat_result, path: str) -> None:
 def _digest(place: str | None) -> str:
     if place is None:
         return ABSENT
+    digest = hashlib.sha256()
     with open(place, "rb") as file:
-        return hashlib.sha256(file.read()).hexdigest()
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _replace(place: str, content: bytes, mode: int) -> None:

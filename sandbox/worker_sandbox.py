@@ -39,6 +39,7 @@ _ANSWERS: dict[str, dict[str, type]] = {
     "changes": {"last": bool},
 }
 """What the header of an answer must hold, by what was asked."""
+_ENDS = ("", "time", "output", "stopped")
 
 Take = Callable[[bytes], bool]
 """Takes the body of one frame of an answer that comes in several."""
@@ -93,6 +94,8 @@ class WorkerSandbox:
                 frame = await self._receive(nonce, 0)
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise EOFError from error
+        except worker_wire.BrokenFrame as error:
+            raise RunError(StopCode.NO_SANDBOX, f"the worker's first words were not understood: {error}") from error
         except TimeoutError as error:
             raise RunError(StopCode.NO_SANDBOX, f"the worker said nothing for {time_limit:.0f} s") from error
         if frame.header.get("pid") != 1:
@@ -133,6 +136,7 @@ class WorkerSandbox:
         """See `Sandbox.run`."""
         if not argv:
             raise ValueError("argv is empty: there is nothing to run")
+        _check_size(output_cap)
         if problem := inside.problem_of([cwd, *argv], env or {}):
             return not_run(problem)
         call = {
@@ -155,7 +159,12 @@ class WorkerSandbox:
         return str(facts["path"])
 
     async def read(self, path: str, *, limit: int) -> bytes:
-        """See `Sandbox.read`."""
+        """See `Sandbox.read`.
+
+        Raises:
+            ValueError: `limit` is more than one answer carries.
+        """
+        _check_size(limit)
         _, content = await self._call({"op": "read", "path": path, "limit": limit}, b"", _FILE_LIMIT)
         return content
 
@@ -241,6 +250,8 @@ class WorkerSandbox:
         for name, kind in wanted.items():
             if type(frame.header.get(name)) is not kind:
                 raise worker_wire.BrokenFrame(f"an answer without {name!r}")
+        if frame.header.get("why", "") not in _ENDS:
+            raise worker_wire.BrokenFrame(f"an unknown end: {frame.header['why']!r}")
         return frame
 
     async def _receive(self, nonce: bytes, cap: int) -> worker_wire.Frame:
@@ -281,3 +292,9 @@ class WorkerSandbox:
     def _lose(self, error: RunError) -> RunError:
         self._lost = self._lost or error
         return self._lost
+
+
+def _check_size(wanted: int) -> None:
+    # An answer longer than that counts as forged.
+    if wanted > _ANSWER_CAP:
+        raise ValueError(f"{wanted} bytes in one answer: at most {_ANSWER_CAP} are carried")

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker import APIClient
 
 from andon.records.errors import RunError
 from andon.sandbox.engine import connect
+from andon.sandbox.owner import Owner
 from andon.sandbox.protocol import Sandbox
 
 
@@ -57,3 +59,18 @@ async def ask(sandbox: Sandbox, script: str, *words: str) -> Any:
     done = await sandbox.run(["python3", "-c", script, *words], time_limit=60)
     assert done.exit_code == 0, done.output.decode()
     return json.loads(done.output)
+
+
+def container_of(api: APIClient, *, all: bool = False) -> str:
+    """The one container of this process."""
+    mine = [
+        found for found in api.containers(all=all, filters={"label": ["andon=1"]})
+        if found["Labels"]["andon.owner"] == Owner.this_process().text()
+    ]  # fmt: skip
+    assert [found["Labels"]["andon.run"] for found in mine] == ["test"]
+    return str(mine[0]["Id"])
+
+
+def groups_of_this_process() -> list[str]:
+    """Control groups that this process made and has not removed."""
+    return [name for _, names, _ in os.walk("/sys/fs/cgroup") for name in names if f"]_{os.getpid()}_" in name]

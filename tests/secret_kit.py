@@ -1,6 +1,6 @@
 """Made-up secrets of many kinds and lines that hold none, for the suites of what is shown and published.
 
-Nothing here is a secret: every value is drawn anew from a seed, and prefixes stand apart from what follows them, so that
+Nothing here is a secret: every value is drawn from a seed, and prefixes stand apart from what follows them, so that
 scanners of hosting sites find none in this file either.
 """
 
@@ -60,7 +60,13 @@ TOKENS: Mapping[str, Draw] = {
     "digitalocean": _of("dop", "_v1_", _HEX, 64),
     "slack-bot": lambda r: "xo" + "xb-" + _draw(r, string.digits, 12) + "-" + _draw(r, _ALNUM, 24),
     "slack-webhook": lambda r: (
-        "https://hooks.slack" + ".com/services/T" + _draw(r, _UPPER, 8) + "/B" + _draw(r, _UPPER, 8) + "/" + _draw(r, _ALNUM, 24)
+        "https://hooks.slack"
+        + ".com/services/T"
+        + _draw(r, _UPPER, 8)
+        + "/B"
+        + _draw(r, _UPPER, 8)
+        + "/"
+        + _draw(r, _ALNUM, 24)
     ),
     "stripe-live": _of("sk", "_live_", _ALNUM, 24),
     "stripe-test": _of("rk", "_test_", _ALNUM, 24),
@@ -141,7 +147,7 @@ def benign_lines(seed: int = 2) -> list[str]:
             f"FROM python@sha256:{hex64}",
             f"md5 (file.tar.gz) = {hex32}",
             f"{hex64}  dist/andon-0.1.0.tar.gz",
-            f"etag: W/\"{hex32}\"",
+            f'etag: W/"{hex32}"',
             f'<script src="a.js" integrity="sha384-{b64[:64]}"></script>',
             f"traceparent: 00-{hex32}-{hex32[:16]}-01",
             f"cache key {hex64} hit",

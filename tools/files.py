@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from andon.guardrails.arguments import Edit
 from andon.guardrails.output import clean_text, show_hidden
 from andon.guardrails.paths import is_hidden
+from andon.guardrails.redact import MARKER, without_secrets
 from andon.sandbox.protocol import Sandbox
 from andon.tools.failure import ToolFailed
 
@@ -41,13 +42,14 @@ async def list_files(sandbox: Sandbox, path: str = ".") -> str:
 
 
 async def read_file(sandbox: Sandbox, path: str, start: int = 1, lines: int = 400) -> str:
-    """Return lines of a text file under a header that says which.
+    """Return lines of a text file under a header that says which, without the secrets of the whole file.
 
     Raises:
         ToolFailed: it is missing, a folder, binary or too large, or has no such line.
     """
     text, ending = await _read_text(sandbox, path)
-    all_lines = text.split("\n")
+    # Before lines are picked and cut: half a key is no longer known as one.
+    all_lines = without_secrets(text).split("\n")
     if all_lines[-1] == "":
         all_lines.pop()
     if not all_lines:
@@ -67,10 +69,14 @@ async def edit_file(sandbox: Sandbox, path: str, edits: Sequence[Edit]) -> str:
     Line ends stay as they are in the file; an edit is matched without regard to which they are.
 
     Raises:
-        ToolFailed: an `old` is found not once, or the file cannot be edited or changed meanwhile.
+        ToolFailed: an `old` is found not once, an edit holds a marker of redaction that is not in the file, or the file
+            cannot be edited or changed meanwhile.
     """
     before = await _read_bytes(sandbox, path)
     text, ending = _decoded(before, path)
+    for number, edit in enumerate(edits, start=1):
+        _refuse_markers(text, edit.old, f"edit {number} of {len(edits)}: old")
+        _refuse_markers(edit.old, edit.new, f"edit {number} of {len(edits)}: new")
     regions: list[_Region] = []
     for number, edit in enumerate(edits, start=1):
         text = _replaced(text, edit, f"edit {number} of {len(edits)}", path, regions)
@@ -82,7 +88,7 @@ async def write_file(sandbox: Sandbox, path: str, content: str) -> str:
     """Create or replace a file with exactly `content`.
 
     Raises:
-        ToolFailed: it cannot be written.
+        ToolFailed: it cannot be written, or `content` holds a marker of redaction that is not in the file.
     """
     try:
         old = await sandbox.read(path, limit=FILE_BYTES)
@@ -90,10 +96,21 @@ async def write_file(sandbox: Sandbox, path: str, content: str) -> str:
         old = None
     except OSError as error:
         raise _failed(path, error) from error
+    _refuse_markers((old or b"").decode("utf-8", "replace"), content, "content")
     await _write(sandbox, path, content.encode())
     lines = content.count("\n") + (not content.endswith("\n") and content != "")
     before = "new file" if old is None else f"replaced {_count(len(old.splitlines()), 'line')}"
     return f"wrote {path}: {_count(lines, 'line')} ({before})"
+
+
+def _refuse_markers(there: str, given: str, which: str) -> None:
+    """Raise if `given` holds more of a marker than `there`: it was copied from an answer, and a secret stands there."""
+    for marker in set(MARKER.findall(given)):
+        if given.count(marker) > there.count(marker):
+            raise ToolFailed(
+                f"{which} holds {marker}, which only stands in answers in place of a secret; nothing was changed: "
+                "edit the text around it and leave the secret where it is"
+            )
 
 
 @dataclass
@@ -244,11 +261,11 @@ def _closest(text: str, old: str) -> str:
     if not near:
         return ", nor does a line like its first; read the file again"
     number = next(position for position, line in enumerate(lines, start=1) if line[:300] == near[0])
-    return f"; the closest to its first line is line {number}: {_cut_line(clean_text(near[0]))!r}"
+    return f"; the closest to its first line is line {number}: {_cut_line(without_secrets(clean_text(near[0])))!r}"
 
 
 def _edited(path: str, text: str, regions: Sequence[_Region]) -> str:
-    lines = text.split("\n")
+    lines = without_secrets(text).split("\n")
     changed: set[int] = set()
     for region in regions:
         # The last character belongs to the last changed line, also where it is its line end.

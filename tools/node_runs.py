@@ -48,7 +48,8 @@ async def run_node_tests(sandbox: Sandbox, command: Command, time_limit: float) 
     reporter = f"/tmp/andon-{secrets.token_hex(8)}.mjs"  # noqa: S108 - inside the sandbox
     await sandbox.write(reporter, _REPORTER.encode())
     options = f"--test-reporter=spec --test-reporter-destination=stdout --test-reporter={reporter}"
-    added = {"NODE_OPTIONS": f"{options} --test-reporter-destination=/dev/null"}
+    # Node 24 syncs what it has written to a destination, which /dev/null refuses.
+    added = {"NODE_OPTIONS": f"{options} --test-reporter-destination={reporter}.out"}
     done = await execute(sandbox, command, _without_reporters(command.argv), time_limit, added=added)
     try:
         data = await sandbox.read(f"{reporter}.jsonl", limit=REPORT_BYTES)
@@ -86,7 +87,8 @@ def read_node_events(data: bytes, folder: str) -> Report | None:
     printed: dict[str, list[str]] = defaultdict(list)
     for event in events:
         if event["type"] == "stderr":
-            printed[event["file"]].append(event["text"])
+            # Node 24 names it from the folder it runs in, Node 20 from the root.
+            printed[posixpath.join(folder, event["file"])].append(event["text"])
     found = Gathering()
     # Starts are told in the order of definition, each before those inside it.
     above: list[tuple[str, str]] = []

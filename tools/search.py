@@ -4,6 +4,7 @@ import posixpath
 
 from andon.guardrails.output import clean, clean_text
 from andon.guardrails.paths import is_hidden
+from andon.guardrails.redact import without_secrets
 from andon.sandbox.protocol import Sandbox
 from andon.tools.failure import ToolFailed
 
@@ -45,4 +46,7 @@ def _match(line: bytes) -> tuple[str, int, str] | None:
 
 def _cut(text: str) -> str:
     shown = clean_text(text)
-    return shown if len(shown) <= _LINE_CHARACTERS else f"{shown[:_LINE_CHARACTERS]}[…]"
+    if len(shown) <= _LINE_CHARACTERS:
+        return shown
+    # Before the cut: half a key is no longer known as one.
+    return f"{without_secrets(shown)[:_LINE_CHARACTERS]}[…]"

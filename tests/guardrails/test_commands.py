@@ -1,6 +1,7 @@
 """Shell text: ordinary development passes, what leaves its bounds does not."""
 
 import posixpath
+from pathlib import Path
 
 import pytest
 
@@ -8,10 +9,15 @@ from andon.guardrails.judge import Policy, judge
 from andon.guardrails.protected import resolve_protected
 from andon.records.calls import Decision, ToolCall
 
+TRACKED = frozenset(
+    {"README.md", "src/app.py", "src/util.py", "src/auth/login.py", "tests/test_app.py", "tests/conftest.py",
+     "pyproject.toml", "Makefile", ".github/workflows/ci.yml", *(f"src/m{number}.py" for number in range(20))}
+)  # fmt: skip
 PROTECTED = resolve_protected(
     ["src/auth/", "billing"], ["src/auth/login.py", "src/billing/invoice.py", "src/app.py"], {}
 )
 POLICY = Policy(protected=tuple(PROTECTED))
+CALLS = Path(__file__).parent / "calls"
 
 
 async def _as_written(path: str) -> str:
@@ -19,9 +25,44 @@ async def _as_written(path: str) -> str:
     return posixpath.normpath(posixpath.join("/work", path))
 
 
-async def _judged(command: str) -> Decision:
+async def _judged(command: str, policy: Policy = POLICY) -> Decision:
     call = ToolCall(tool="run_command", arguments={"command": command}, role="executor")
-    return await judge(call, POLICY, _as_written)
+    return await judge(call, policy, _as_written)
+
+
+def _lines(name: str) -> list[str]:
+    return [_escaped(line) for line in (CALLS / name).read_text().splitlines()]
+
+
+def _escaped(line: str) -> str:
+    return line.encode().decode("unicode_escape").encode("latin1").decode() if "\\n" in line else line
+
+
+def _ruled(name: str) -> list[tuple[str, str]]:
+    return [
+        (line.split("\t", 1)[0], _escaped(line.split("\t", 1)[1])) for line in (CALLS / name).read_text().splitlines()
+    ]
+
+
+@pytest.mark.parametrize("command", _lines("ordinary.txt"))
+async def test_ordinary_calls_are_allowed(command: str) -> None:
+    known = await _judged(command, Policy(tracked=TRACKED))
+    assert known == Decision(verdict="allow", rule="default", reason="")
+    assert await _judged(command, Policy()) == known
+
+
+@pytest.mark.parametrize(("rule", "command"), _ruled("denied.txt"))
+async def test_hostile_calls_are_denied_by_the_rule_that_is_about_them(rule: str, command: str) -> None:
+    decision = await _judged(command, Policy(tracked=TRACKED))
+    assert (decision.verdict, decision.rule) == ("refuse", rule)
+    assert decision.reason
+
+
+@pytest.mark.parametrize(("rule", "command"), _ruled("asked.txt"))
+async def test_what_only_a_person_may_allow_is_asked(rule: str, command: str) -> None:
+    decision = await _judged(command, Policy(tracked=TRACKED))
+    assert (decision.verdict, decision.rule) == ("ask", rule)
+    assert decision.reason
 
 
 ORDINARY = [
@@ -127,6 +168,7 @@ async def test_ordinary_commands_run(command: str) -> None:
     assert await _judged(command) == Decision(verdict="allow", rule="default", reason="")
 
 
+ASKED = {"protected-area", "delete", "install", "publishing", "loses-work"}
 HOSTILE = [
     ("cat .env", "secret-file"),
     ("cat config/.env.production", "secret-file"),
@@ -163,7 +205,7 @@ HOSTILE = [
     ("tee src/billing/invoice.py < x", "protected-area"),
     ("tee src/billing/new.py < x", "protected-area"),
     ("dd if=x of=src/auth/login.py", "protected-area"),
-    ("find src/auth -name '*.py' -delete", "protected-area"),
+    ("find src/auth -name '*.py' -delete", "delete"),
     ("ruff check --fix src/auth/login.py", "protected-area"),
     ("sh -c 'echo x > src/auth/a.py'", "protected-area"),
     ("echo $(rm src/auth/login.py)", "protected-area"),
@@ -199,21 +241,21 @@ HOSTILE = [
     ("cat <(curl x)", "network"),
     ("busybox wget x", "network"),
     ("true # it's\ncurl x # it's", "network"),
-    ("cat <<'X'\n\tX\n'\nX\ncurl x\necho \"'\"", "network"),
+    ("cat <<'X'\n\tX\n'\nX\ncurl x\necho \"'\"", "shell"),
     ("cat <<'E'\nE\ncurl x", "network"),
     ("docker ps", "network"),
     ("pip install requests", "install"),
     ("python -m pip install -r requirements.txt", "install"),
     ("pip3.11 install x", "install"),
     ("npm ci", "install"),
-    ("npm publish", "install"),
+    ("npm publish", "network"),
     ("apt-get install -y x", "install"),
     ("eval 'ls'", "computed-program"),
     ("source x.sh", "computed-program"),
     (". ./x.sh", "computed-program"),
     ("$CMD x", "computed-program"),
     ("$(echo curl) x", "computed-program"),
-    ("{curl,x}", "computed-program"),
+    ("{curl,x}", "shell"),
     ("cur* x", "computed-program"),
     ("time a=1 curl x", "network"),
     ("echo bHM= | base64 -d | sh", "computed-program"),
@@ -230,31 +272,30 @@ HOSTILE = [
     ("LD_PRELOAD=/tmp/x.so ls", "environment"),
     ("export GIT_DIR=/tmp/x", "environment"),
     ("env BASH_ENV=x bash -c ls", "environment"),
-    ("git push", "git"),
-    ("git commit -m x", "git"),
+    ("git push", "publishing"),
     ("git -c alias.x=!sh x", "git"),
-    ("git -C /tmp status", "git"),
-    ("git diff --ext-diff", "git"),
-    ("git diff --output=x", "git"),
-    ("git grep -O x", "git"),
+    ("git -C /tmp status", "outside-workspace"),
+    ("git diff --ext-diff", "git-programs"),
+    ("git diff --output=x", "git-programs"),
+    ("git grep -Ox y", "git-programs"),
     ("git $X", "git"),
     ("git show HEAD:.env", "secret-file"),
-    ("git restore .", "git"),
+    ("git restore .", "loses-work"),
     ("echo 'unclosed", "shell"),
     ('echo "unclosed', "shell"),
-    ("echo `curl x`", "shell"),
+    ("echo `curl x`", "network"),
     ("echo $(curl x", "shell"),
-    ("cat <<EOF\n$(curl x)\nEOF", "shell"),
+    ("cat <<EOF\n$(curl x)\nEOF", "network"),
     ("cat <<EOF\nnever closed", "shell"),
-    ("((1<<EOF))\ncurl x\nEOF", "shell"),
-    ("echo $((1<<EOF))\ncurl x\nEOF", "shell"),
+    ("((1<<EOF))\ncurl x\nEOF", "network"),
+    ("echo $((1<<EOF))\ncurl x\nEOF", "network"),
     ("a[1<<EOF]=3\ncurl x\nEOF", "shell"),
     ("a=([1<<EOF]=2)\ncurl x\nEOF", "shell"),
-    ("echo $[1<<EOF]\ncurl x\nEOF", "shell"),
+    ("echo $[1<<EOF]\ncurl x\nEOF", "network"),
     ('echo ${x:-"}"}; curl x; echo "', "shell"),
     ("cat <<EOF\nE\\\nOF\ncurl x\nEOF", "shell"),
-    ('echo "$(case x in x) curl x;; esac)"', "shell"),
-    ("echo $'\\x63url'", "shell"),
+    ('echo "$(case x in x) curl x;; esac)"', "network"),
+    ("$'\\x63url' x", "network"),
     ("cat <<'EOF'\r\nEOF\r\ncurl x\nEOF", "shell"),
     ("curl$\\\nx y", "shell"),
     ("cat <\\\n<E\ncurl x\nE", "shell"),
@@ -268,7 +309,8 @@ HOSTILE = [
 @pytest.mark.parametrize(("command", "rule"), HOSTILE)
 async def test_hostile_commands_are_refused_with_a_reason(command: str, rule: str) -> None:
     decision = await _judged(command)
-    assert (decision.verdict, decision.rule) == ("refuse", rule)
+    assert decision.verdict == ("ask" if rule in ASKED else "refuse")
+    assert decision.rule == rule
     assert decision.reason
 
 
@@ -285,6 +327,6 @@ async def test_too_many_paths_are_refused() -> None:
 
 
 async def test_a_long_command_is_judged_without_harm() -> None:
-    assert (await _judged("a;" * 9000)).verdict == "allow"
+    assert (await _judged("ls;" * 6000)).verdict == "allow"
     assert (await _judged("$(" * 5000)).rule == "shell"
     assert (await _judged("'" * 9999)).rule == "shell"

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from andon.guardrails.arguments import ARGUMENTS
-from andon.guardrails.judge import ROLE_TOOLS, Policy, judge, judge_change
+from andon.guardrails.judge import ROLE_TOOLS, Policy, judge, judge_change, refusal_of
+from andon.guardrails.origin import origin_of
 from andon.guardrails.protected import resolve_protected
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.errors import RunError
@@ -22,6 +23,7 @@ FILES: dict[str, str | bytes] = {
     ".env.example": "KEY=\n",
 }
 POLICY = Policy(protected=tuple(resolve_protected(["authentication"], list(FILES), {})))
+PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\n" + "MIIEowIBAAKCAQEA7" * 20 + "\n-----END RSA PRIVATE KEY-----"
 ALLOWED = Decision(verdict="allow", rule="default", reason="")
 
 
@@ -31,7 +33,7 @@ async def _plain(path: str) -> str:
 
 async def _rule(tool: str, arguments: dict[str, Any], role: Role = "executor", resolve: Any = _plain) -> str:
     decision = await judge(ToolCall(tool=tool, arguments=arguments, role=role), POLICY, resolve)
-    assert bool(decision.reason) == (decision.verdict == "refuse")
+    assert bool(decision.reason) == (decision.verdict != "allow")
     return decision.rule
 
 
@@ -143,16 +145,14 @@ async def test_a_refused_argument_is_named() -> None:
         ("edit_file", {"path": "src/auth/login.py", "edits": [{"old": "a", "new": "b"}]}, "protected-area"),
         ("run_tests", {"select": ["factory/test_x.py"]}, "factory-folder"),
         ("docs_lookup", {"query": "https://example.org/x"}, "docs"),
-        ("git", {"args": ["push", "--force"]}, "git"),
+        ("git", {"args": ["push", "--force"]}, "git-force"),
         ("git", {"args": ["--exec-path=/tmp", "status"]}, "git"),
-        ("git", {"args": ["log", "--output=x"]}, "git"),
-        ("git", {"args": ["diff", "--no-index", "/etc/passwd", "x"]}, "git"),
-        ("git", {"args": ["branch", "new"]}, "git"),
-        ("git", {"args": ["branch", "-D", "main"]}, "git"),
-        ("git", {"args": ["rev-parse", "--git-dir"]}, "git"),
-        ("git", {"args": ["restore", "--source=HEAD~1", "--", "src/app.py"]}, "git"),
-        ("git", {"args": ["restore", "--", ":/"]}, "git"),
-        ("git", {"args": ["restore", "--", "."]}, "git"),
+        ("git", {"args": ["log", "--output=x"]}, "git-programs"),
+        ("git", {"args": ["diff", "--no-index", "/etc/passwd", "x"]}, "git-programs"),
+        ("git", {"args": ["branch", "-D", "main"]}, "protected-branch"),
+        ("git", {"args": ["rev-parse", "--git-dir"]}, "git-programs"),
+        ("git", {"args": ["restore", "--", ":/"]}, "loses-work"),
+        ("git", {"args": ["restore", "--", "."]}, "loses-work"),
         ("git", {"args": ["restore", "--", "src/auth/login.py"]}, "protected-area"),
         ("git", {"args": ["restore", "src/auth/login.py"]}, "protected-area"),
         ("git", {"args": ["add", "--", ":(top)factory/x"]}, "factory-folder"),
@@ -211,7 +211,7 @@ async def test_a_dead_sandbox_is_no_verdict(start: Start) -> None:
     [
         ("src/app.py", "default"),
         ("docs/factory.md", "default"),
-        (".github/workflows/ci.yml", "default"),
+        (".github/workflows/ci.yml", "review-control"),
         (".git/config", "git-folder"),
         ("vendor/.git/config", "git-folder"),
         ("Factory/x", "factory-folder"),
@@ -224,3 +224,161 @@ async def test_a_dead_sandbox_is_no_verdict(start: Start) -> None:
 )
 def test_a_change_of_the_final_tree_meets_the_same_floors(path: str, rule: str) -> None:
     assert judge_change(path, POLICY).rule == rule
+
+
+def _policy(*tracked: str, **more: Any) -> Policy:
+    return Policy(tracked=frozenset(tracked), **more)
+
+
+async def _verdict(policy: Policy, tool: str, arguments: dict[str, Any], role: Role = "executor") -> tuple[str, str]:
+    decision = await judge(ToolCall(tool=tool, arguments=arguments, role=role), policy, _plain)
+    return decision.verdict, decision.rule
+
+
+async def test_a_locked_path_is_refused_by_every_route() -> None:
+    policy = _policy("tests/test_gate.py", "src/a.py", locked=("tests/test_gate.py",))
+    routes: list[tuple[str, dict[str, Any]]] = [
+        ("write_file", {"path": "tests/Test_Gate.py", "content": ""}),
+        ("edit_file", {"path": "tests/test_gate.py", "edits": [{"old": "a", "new": "b"}]}),
+        ("run_command", {"command": "rm tests/test_gate.py"}),
+        ("run_command", {"command": "rm -r tests"}),
+        ("run_command", {"command": "sed -i s/a/b/ tests/*.py"}),
+        ("run_command", {"command": "patch -p1 <<'E'\n--- a/tests/test_gate.py\n+++ b/tests/test_gate.py\nE"}),
+        ("git", {"args": ["mv", "tests/test_gate.py", "x.py"]}),
+    ]
+    assert {(await _verdict(policy, *route)) for route in routes} == {("refuse", "locked")}
+    assert judge_change("tests/test_gate.py", policy).rule == "locked"
+
+
+async def test_a_glob_is_judged_by_the_files_it_stands_for() -> None:
+    policy = _policy("tests/conftest.py", "tests/test_a.py", "keys/server.pem", "src/a.py")
+    assert await _verdict(policy, "run_command", {"command": "sed -i s/a/b/ tests/*.py"}) == (
+        "ask",
+        "test-configuration",
+    )
+    assert await _verdict(policy, "run_command", {"command": "cat keys/*"}) == ("refuse", "secret-file")
+    assert await _verdict(policy, "run_command", {"command": "sed -i s/a/b/ src/*.py"}) == ("allow", "default")
+
+
+async def test_reading_a_whole_folder_that_holds_a_secret_is_refused() -> None:
+    policy = _policy("deploy/.env", "src/a.py")
+    for command in ("grep -r KEY .", "cp -r deploy /tmp/x", "tar czf /tmp/x.tgz .", "find . -exec cat {} +"):
+        assert await _verdict(policy, "run_command", {"command": command}) == ("refuse", "secret-file")
+    assert await _verdict(policy, "run_command", {"command": "grep -r KEY src"}) == ("allow", "default")
+
+
+async def test_deleting_much_of_the_source_is_asked_and_a_little_is_free() -> None:
+    policy = _policy(*(f"src/pkg/m{number}.py" for number in range(12)), "src/small/a.py")
+    assert await _verdict(policy, "run_command", {"command": "rm -r src/pkg"}) == ("ask", "delete")
+    assert await _verdict(policy, "run_command", {"command": "rm -r src/small build"}) == ("allow", "default")
+
+
+@pytest.mark.parametrize("args", [["add", "-A"], ["commit", "-m", "x"], ["stash"], ["branch", "new"], ["restore", "a"]])
+@pytest.mark.parametrize("role", ["planner", "reviewer"])
+async def test_roles_that_read_change_nothing_through_git(role: Role, args: list[str]) -> None:
+    assert await _verdict(Policy(), "git", {"args": args}, role) == ("refuse", "role")
+
+
+@pytest.mark.parametrize(
+    "args", [["commit", "-m", "a line\n\nand more"], ["branch", "new"], ["stash", "push", "-m", "x"]]
+)
+async def test_local_work_on_the_branch_is_free_for_the_executor(args: list[str]) -> None:
+    assert await _verdict(Policy(), "git", {"args": args}) == ("allow", "default")
+
+
+async def test_work_an_outsider_asked_for_gets_no_packages_and_no_publishing_from_anybody() -> None:
+    outside = Policy(origin="outsider")
+    for command in ("pip install requests", "git push", "git commit --amend"):
+        assert (await _verdict(Policy(), "run_command", {"command": command}))[0] == "ask"
+        assert (await _verdict(outside, "run_command", {"command": command}))[0] == "refuse"
+    assert await _verdict(outside, "write_file", {"path": "Makefile", "content": ""}) == ("ask", "build-recipe")
+
+
+@pytest.mark.parametrize(
+    ("source", "origin"),
+    [
+        ("", "person"),
+        ("Queue", "person"),
+        ("mcp-client", "person"),
+        ("https://github.com/a/b/issues/1", "outsider"),
+        ("slack", "outsider"),
+    ],
+)
+def test_only_what_is_known_to_be_ours_counts_as_a_person(source: str, origin: str) -> None:
+    assert origin_of(source) == origin
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("write_file", {"path": "src/a.py", "content": "TOKEN = 'ghp_" + "a1B2" * 9 + "'\n"}),
+        ("edit_file", {"path": "a.py", "edits": [{"old": "x", "new": PRIVATE_KEY}]}),
+        ("run_command", {"command": "echo ghp_" + "a1B2" * 9 + " > notes.txt"}),
+        ("git", {"args": ["commit", "-m", "ghp_" + "a1B2" * 9]}),
+        ("docs_lookup", {"query": "ghp_" + "a1B2" * 9}),
+    ],
+)
+async def test_nothing_with_a_credential_in_it_is_written_run_committed_or_looked_up(
+    tool: str, arguments: dict[str, Any]
+) -> None:
+    assert await _verdict(Policy(), tool, arguments) == ("refuse", "credential")
+
+
+@pytest.mark.parametrize(
+    "path", ["\u0441onftest.py", "CONFTEST.PY", "\uff43onftest.py", "tests/conft\u0435st.py", "M\u0430kefile"]
+)
+async def test_look_alike_letters_do_not_get_around_protection(path: str) -> None:
+    assert (await _verdict(Policy(), "write_file", {"path": path, "content": ""}))[0] == "ask"
+
+
+@pytest.mark.parametrize("path", ["docs/\u00fcbersicht.md", "src/\u6587\u66f8.py", "notes (old) [1].txt", "a-b_c.d"])
+async def test_ordinary_names_of_any_script_are_fine(path: str) -> None:
+    assert await _verdict(Policy(), "write_file", {"path": path, "content": ""}) == ("allow", "default")
+
+
+@pytest.mark.parametrize(
+    "path", ["x.git/config", "repo/HEAD", "a/refs/heads/main", "a/objects/pack/x", "a/packed-refs"]
+)
+def test_nothing_may_be_laid_out_as_a_repository(path: str) -> None:
+    assert judge_change(path, Policy()).verdict == "refuse"
+
+
+@pytest.mark.parametrize(
+    "query", ["file:notes", "/etc/passwd", "../secret", "~/x", "www.example.org", "see 10.0.0.1", "http://x"]
+)
+async def test_the_documents_take_no_addresses_or_files(query: str) -> None:
+    assert await _verdict(Policy(), "docs_lookup", {"query": query}) == ("refuse", "docs")
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["a\x00b", "\x1b[31mls", "\ud800", "ls \u202e", "(" * 3000, "$(" * 3000, "{ " * 3000, "echo " + "'" * 9999,
+     "if " * 2000, "<<A " * 500, "a=" + "$a" * 500 + "; $a", "[[ " * 500, "case x in " * 300],
+)  # fmt: skip
+async def test_what_cannot_be_read_is_never_allowed(command: str) -> None:
+    assert (await _verdict(Policy(), "run_command", {"command": command}))[0] == "refuse"
+
+
+async def test_a_megabyte_is_refused_by_its_length() -> None:
+    assert await _verdict(Policy(), "run_command", {"command": "x" * 1_000_000}) == ("refuse", "arguments")
+    assert await _verdict(Policy(), "read_file", {"path": "x" * 1_000_000}) == ("refuse", "name")
+
+
+async def test_a_loop_of_links_is_no_place(start: Start) -> None:
+    sandbox = await start(FILES)
+    assert (await sandbox.run(["sh", "-c", "ln -s b a; ln -s a b; ln -s .git/config c"])).exit_code == 0
+    assert await _rule("run_command", {"command": "cat c"}, resolve=sandbox.resolve) == "git-folder"
+    looped = await judge(
+        ToolCall(tool="read_file", arguments={"path": "a/.env"}, role="executor"), POLICY, sandbox.resolve
+    )
+    assert looped.verdict == "refuse"
+
+
+async def test_what_a_person_would_have_to_allow_says_so() -> None:
+    decision = await judge(
+        ToolCall(tool="write_file", arguments={"path": "LICENSE", "content": ""}, role="executor"), POLICY, _plain
+    )
+    assert refusal_of(decision) == (
+        "'LICENSE' states the licence; leave it, and report what it kept you from under not_done "
+        "(a person would have to allow this, and nobody can be asked here)"
+    )

@@ -45,5 +45,17 @@ def test_a_cut_counts_what_was_missing_before() -> None:
     assert "[… 1050 bytes cut here]" in clean(b"x" * 150, cap=100, dropped=1000)
 
 
+def test_a_cut_leaves_no_half_of_a_key() -> None:
+    key = "A1b2C3d4" * 5
+    data = f"{'. ' * 20}{key} {'. ' * 100}{key} {'. ' * 20}".encode()
+    text = clean(data, cap=120)
+    assert "A1b2" not in text
+    assert "bytes cut here" in text
+
+
+def test_a_word_longer_than_any_key_is_cut_in_the_middle() -> None:
+    assert clean(b"x" * 3000, cap=2000) == f"{'x' * 1000}\n[… 1000 bytes cut here]\n{'x' * 1000}\n"
+
+
 def test_a_cut_inside_a_character_leaves_valid_text() -> None:
     assert "é" in clean("é".encode() * 100, cap=51)

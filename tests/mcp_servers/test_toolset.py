@@ -163,6 +163,70 @@ async def test_events_tell_of_arguments_by_digest_and_summary_only(bench: Bench)
     assert bench.journal.events == [("tool.called", facts)]
 
 
+async def test_no_secret_leaves_with_an_answer_and_the_event_counts_what_was_taken_out(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "our-own-Key-0f7d2")
+    key = "gh" + "p_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6"
+    text = f"token = '{key}'\nplain = 'our-own-Key-0f7d2'\n"
+    await bench.workbench.sandbox.write("src/app.py", text.encode())
+    shown = "token = '[redacted: github-token]'\nplain = '[redacted: known-secret]'"
+    split = f"printf '%s' '{key[:12]}'; printf '\\033[1m\\033[0m%s\\n' '{key[12:]}' >&2"
+    answers = [
+        await _call(bench, "read_file", {"path": "src/app.py"}),
+        await _call(bench, "search", {"pattern": "ken|plain", "path": "src"}),
+        await _call(bench, "run_command", {"command": split}),
+        await _call(bench, "run_command", {"command": "base64 -w 20 src/app.py | tail -n 3 | base64 -d; exit 1"}),
+        await _call(bench, "edit_file", {"path": "src/app.py", "edits": [{"old": "plain", "new": "other"}]}),
+    ]
+    assert answers[:3] == [
+        (False, f"src/app.py: lines 1-2 of 2\n{shown}"),
+        (False, "\n".join(f"src/app.py:{number}:{line}" for number, line in enumerate(shown.split("\n"), start=1))),
+        (False, "exit code 0\n[redacted: github-token]"),
+    ]
+    assert answers[4] == (False, "edited src/app.py: 1 replacement\n2: other = '[redacted: known-secret]'")
+    both = {"github-token": 1, "known-secret": 1}
+    assert [data.get("redacted") for _, data in bench.journal.events] == [
+        both, both, {"github-token": 1}, {"known-secret": 1}, {"known-secret": 1},
+    ]  # fmt: skip
+    assert key not in str(bench.journal.events)
+    assert await bench.workbench.sandbox.read("src/app.py", limit=1000) == text.replace("plain", "other").encode()
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments"),
+    [
+        ("edit_file", {"edits": [{"old": "k = '[redacted: github-token]'", "new": "k = None"}]}),
+        ("edit_file", {"edits": [{"old": "a = 1", "new": "a = '[redacted: github-token]'"}]}),
+        ("write_file", {"content": "a = 2\nk = '[redacted: github-token]'\n"}),
+    ],
+)
+async def test_a_marker_of_redaction_is_never_written(bench: Bench, tool: str, arguments: dict[str, Any]) -> None:
+    text = f"a = 1\nk = '{'gh' + 'p_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6'}'\n".encode()
+    await bench.workbench.sandbox.write("src/app.py", text)
+    is_error, answer = await _call(bench, tool, {"path": "src/app.py"} | arguments)
+    assert (is_error, "[redacted: github-token], which only stands in answers" in answer) == (True, True)
+    assert await bench.workbench.sandbox.read("src/app.py", limit=1000) == text
+
+
+async def test_a_marker_that_stands_in_the_file_itself_is_text_like_any_other(bench: Bench) -> None:
+    await bench.workbench.sandbox.write("src/app.py", b"MARK = '[redacted: email]'\n")
+    edit = {"old": "= '[redacted: email]'", "new": "= '[redacted: email] '"}
+    answer = await _call(bench, "edit_file", {"path": "src/app.py", "edits": [edit]})
+    assert answer == (False, "edited src/app.py: 1 replacement\n1: MARK = '[redacted: email] '")
+
+
+async def test_half_a_key_is_not_shown_for_being_asked_for_alone(bench: Bench) -> None:
+    label = "PRIVATE" + " KEY"
+    lines = [f"-----BEGIN {label}-----", *["MIIEowIBAAKCAQEA" * 4] * 3, f"-----END {label}-----"]
+    await bench.workbench.sandbox.write("src/app.py", "\n".join(["KEY =", *lines, "end"]).encode())
+    answer = await _call(bench, "read_file", {"path": "src/app.py", "start": 3, "lines": 2})
+    assert answer == (
+        False,
+        "src/app.py: lines 3-4 of 7; the next part begins at start=5\n[redacted: private-key]\n[redacted: private-key]",
+    )
+
+
 async def test_calls_on_one_workbench_run_one_after_another(bench: Bench) -> None:
     count = "test -e /tmp/busy && echo overlap; touch /tmp/busy; seq 1 20000 > /tmp/n; rm /tmp/busy"
     async with (

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker import APIClient
 from sandbox_kit import need_docker
 
 from andon.sandbox.engine import connect
@@ -103,6 +104,11 @@ def docker_tier() -> Iterator[None]:
     mine = Owner.this_process().text()
     left = [c for c in api.containers(all=True, filters={"label": ["andon=1"]}) if c["Labels"]["andon.owner"] == mine]
     assert left == []
+
+
+@pytest.fixture
+def api(docker_tier: None) -> APIClient:
+    return connect()
 
 
 @pytest.fixture

@@ -33,6 +33,11 @@ def text_of(path: Path) -> str:
     return path.read_text()
 
 
+def facts_of(path: Path) -> tuple[int, int, int]:
+    facts = path.stat()
+    return facts.st_mode, facts.st_uid, facts.st_gid
+
+
 def listed(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
@@ -129,6 +134,19 @@ print(json.dumps(open_to_writing))
     assert text_of(Path("/proc/sys/kernel/core_pattern")) == before
 
 
+async def test_the_machines_devices_keep_their_modes(sandbox: Sandbox) -> None:
+    names = ("full", "null", "random", "tty", "urandom", "zero")
+    script = f"""{_TRIES}
+print(json.dumps([[name_of(os.chmod, path, 0o666), name_of(os.chown, path, 1000, 1000),
+    name_of(os.utime, path, (0, 0))] for path in ('/dev/' + name for name in sys.argv[1:])]))
+open('/dev/null', 'w').write('x'); assert open('/dev/zero', 'rb').read(2) == bytes(2) and os.urandom(1)
+"""
+    before = [facts_of(Path("/dev", name)) for name in names]
+    for told in await ask(sandbox, script, *names):
+        assert set(told) <= {"EROFS", "EPERM", "EACCES"}
+    assert [facts_of(Path("/dev", name)) for name in names] == before
+
+
 async def test_devices_cannot_be_made_and_pipes_hold_nobody_up(sandbox: Sandbox, store: TreeStore, base: str) -> None:
     script = f"""{_TRIES}
 made = [name_of(os.mknod, '/work/' + name, kind | 0o666, os.makedev(*numbers)) for name, kind, numbers in
@@ -210,6 +228,9 @@ assert shared.find(b'VALUE') == 0
 shared[8:9] = b'7'
 """
     for _ in range(2):
+        # Files that changed a moment ago are looked at again in any case.
+        await sandbox.run(["sleep", "0.1"])
+        await sandbox.entries()
         assert (await sandbox.run(["python3", "-c", script])).exit_code == 0
         assert [entry.content for entry in await sandbox.entries() if entry.path == b"src/app.py"] == [b"VALUE = 7\n"]
         assert (await sh(sandbox, "sed -i s/7/1/ src/app.py"))[0] == 0

@@ -52,7 +52,10 @@ async def test_a_fork_bomb_is_held_and_gone(little: None, sandbox: Sandbox, nap:
     bomb = f"bomb() {{ bomb | bomb & sleep {nap}; }}; bomb"
     done = await sandbox.run(["sh", "-c", bomb], time_limit=1)
     assert (done.exit_code != 0, alive(nap)) == (True, [])
-    counting = "import os, signal\nn = 0\ntry:\n while n < 500:\n  os.fork() or signal.pause()\n  n += 1\nexcept OSError: print(n)"
+    counting = (
+        "import os, signal\nn = 0\ntry:\n while n < 500:\n  os.fork() or signal.pause()\n  n += 1\n"
+        "except OSError: print(n)"
+    )
     counted = await sandbox.run(["python3", "-c", counting])
     assert 40 < int(counted.output) < 64
     assert await fine(sandbox)

@@ -8,10 +8,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
+from sandbox_kit import parent_of
 
 from andon.records.errors import RunError, UserError
-from andon.records.stops import StopCode
+from andon.records.stops import MEANINGS, StopCode
+from andon.sandbox.cgroup import Group, make_group, remove_left_groups
 from andon.sandbox.engine import connect, remove_left_containers
+from andon.sandbox.limits import Limits
 from andon.sandbox.owner import Owner
 from andon.sandbox.private_folders import remove_left_folders
 from andon.sandbox.protocol import Sandbox
@@ -120,6 +124,50 @@ def test_containers_of_killed_processes_are_removed_and_nothing_else(
         api.remove_container(other["Id"], force=True)
 
 
+def test_groups_of_killed_processes_are_removed_with_what_runs_in_them_and_nothing_else(
+    repo: Path, store: TreeStore, tmp_path: Path
+) -> None:
+    mine = make_group(Limits(memory=64 << 20, processes=16))
+    if not isinstance(mine, Group):
+        pytest.skip(f"this machine lets andon make no control group: {mine.reason}")
+    try:
+        parents = {folder.parent for folder in mine.folders}
+        left = killed_holder(repo, store, "bubblewrap", tmp_path, lambda: groups_below(parents))
+        assert len(left) == len(mine.folders)
+        remove_left_groups()
+        assert not any(Path(group).exists() for group in left)
+        assert all(folder.is_dir() for folder in mine.folders)
+    finally:
+        mine.remove()
+
+
+def groups_below(parents: set[Path]) -> set[str]:
+    """The groups whose owner is a child of this process."""
+    found = (folder for parent in parents for folder in parent.glob("andon_*"))
+    return {str(folder) for folder in found if is_child(int(folder.name.split("_")[3]))}
+
+
+def is_child(pid: int) -> bool:
+    try:
+        return parent_of(pid) == os.getpid()
+    except FileNotFoundError:
+        return False
+
+
+def test_a_worker_ends_with_the_process_that_held_it(
+    repo: Path, store: TreeStore, tmp_path: Path, docker_tier: None
+) -> None:
+    api = connect()
+    (left,) = killed_holder(repo, store, "docker", tmp_path, held)
+    try:
+        # It ends by itself: nothing is started meanwhile that would remove it.
+        assert api.wait(left, timeout=20)["StatusCode"] in (0, 137)
+    except NotFound:
+        # Another start on this machine was quicker.
+        return
+    remove_left_containers(api)
+
+
 def test_an_owner_is_known_by_more_than_its_number() -> None:
     me = Owner.this_process()
     assert (me.is_dead(), Owner.from_text(me.text())) == (False, me)
@@ -165,8 +213,12 @@ async def test_an_image_the_engine_lacks_is_never_pulled(
     start: Start, docker_tier: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ANDON_IMAGE", "andon-sandbox:missing")
-    with pytest.raises(RunError, match=r"no image 'andon-sandbox:missing': build it with scripts/docker_engine"):
+    with pytest.raises(
+        RunError, match=r"no image 'andon-sandbox:missing': build it with scripts/docker_engine"
+    ) as caught:
         await start("docker")
+    assert caught.value.code is StopCode.NO_IMAGE
+    assert "andon image build" in MEANINGS[StopCode.NO_IMAGE].remedy
 
 
 async def test_an_engine_that_says_nonsense_is_no_engine(

@@ -7,12 +7,13 @@ import pytest
 
 from andon.records.project import Command
 from andon.sandbox.protocol import Sandbox
+from andon.sandbox.toolchain import Toolchain
 from andon.tools.cargo_runs import read_cargo
 from andon.tools.rendering import render_tests
 from andon.tools.report import Report
 from andon.tools.testing import run_test_command
 
-Start = Callable[[dict[str, str | bytes]], Awaitable[Sandbox]]
+Start = Callable[[dict[str, str | bytes], Toolchain], Awaitable[Sandbox]]
 
 needs_cargo = pytest.mark.skipif(
     shutil.which("cargo", path="/usr/local/bin:/usr/bin:/bin") is None, reason="needs cargo where a sandbox sees it"
@@ -64,7 +65,7 @@ TESTS = {
 
 @needs_cargo
 async def test_a_green_workspace_is_known_by_package_program_and_test(start: Start) -> None:
-    sandbox = await start(CRATE)
+    sandbox = await start(CRATE, Toolchain.system())
     run = await run_test_command(sandbox, CARGO, time_limit=300)
     assert (run.tests, run.passed, render_tests(run)) == (TESTS, True, "exit code 0\n5 passed, 1 skipped")
     assert b"test tests::adds ... ok" in run.output and b'"reason"' not in run.output
@@ -77,7 +78,7 @@ async def test_a_red_workspace_says_where_and_why_and_goes_on_after_a_crash(star
         "src/lib.rs": LIB.replace("    a + b", "    a * b"),
         "tests/crash.rs": "#[test]\nfn aborts() {\n    std::process::abort()\n}\n",
     }
-    sandbox = await start(CRATE | red)
+    sandbox = await start(CRATE | red, Toolchain.system())
     run = await run_test_command(sandbox, CARGO, time_limit=300)
     assert run.tests == TESTS | {
         "calc::src/lib.rs - add": "failed",
@@ -94,7 +95,7 @@ async def test_a_red_workspace_says_where_and_why_and_goes_on_after_a_crash(star
 
 @needs_cargo
 async def test_a_package_that_cannot_be_compiled_is_an_error_under_its_name(start: Start) -> None:
-    sandbox = await start(CRATE | {"b/tests/new.rs": "#[test]\nfn t() {\n    my_b::nope()\n}\n"})
+    sandbox = await start(CRATE | {"b/tests/new.rs": "#[test]\nfn t() {\n    my_b::nope()\n}\n"}, Toolchain.system())
     run = await run_test_command(sandbox, CARGO, time_limit=300)
     assert (run.tests, run.passed) == ({"my-b": "error"}, False)
     assert "cannot find function `nope` in crate `my_b`" in run.failures["my-b"]
@@ -103,7 +104,7 @@ async def test_a_package_that_cannot_be_compiled_is_an_error_under_its_name(star
 
 @needs_cargo
 async def test_a_crate_without_tests_is_no_evidence(start: Start) -> None:
-    sandbox = await start({"Cargo.toml": CRATE["b/Cargo.toml"], "src/lib.rs": "pub fn b() {}\n"})
+    sandbox = await start({"Cargo.toml": CRATE["b/Cargo.toml"], "src/lib.rs": "pub fn b() {}\n"}, Toolchain.system())
     run = await run_test_command(sandbox, CARGO, time_limit=300)
     assert (run.exit_code, run.no_tests, run.passed) == (0, True, False)
 

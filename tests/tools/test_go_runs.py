@@ -7,12 +7,13 @@ import pytest
 
 from andon.records.project import Command
 from andon.sandbox.protocol import Sandbox
+from andon.sandbox.toolchain import Toolchain
 from andon.tools.go_runs import read_go_events
 from andon.tools.rendering import render_tests
 from andon.tools.report import Report
 from andon.tools.testing import run_test_command
 
-Start = Callable[[dict[str, str | bytes]], Awaitable[Sandbox]]
+Start = Callable[[dict[str, str | bytes], Toolchain], Awaitable[Sandbox]]
 
 needs_go = pytest.mark.skipif(
     shutil.which("go", path="/usr/local/bin:/usr/bin:/bin") is None, reason="needs go where a sandbox sees it"
@@ -52,7 +53,7 @@ func TestZero(t *testing.T) {}
 
 @needs_go
 async def test_a_green_module_is_known_by_package_and_test(start: Start) -> None:
-    sandbox = await start(MODULE | {"calc_test.go": TEST})
+    sandbox = await start(MODULE | {"calc_test.go": TEST}, Toolchain.system())
     before = [entry.path for entry in await sandbox.entries()]
     run = await run_test_command(sandbox, GO, time_limit=300)
     assert run.tests == {
@@ -71,7 +72,7 @@ async def test_a_red_module_says_where_and_why_and_what_cannot_be_built_is_an_er
         "sub/sub.go": "package sub\n\nfunc F() int { return x }\n",
         "sub/sub_test.go": "package sub\n",
     }
-    sandbox = await start(MODULE | {"calc_test.go": RED} | broken)
+    sandbox = await start(MODULE | {"calc_test.go": RED} | broken, Toolchain.system())
     run = await run_test_command(sandbox, GO, time_limit=300)
     assert run.passed is False
     assert render_tests(run).partition("\n")[2] == (
@@ -84,7 +85,7 @@ async def test_a_red_module_says_where_and_why_and_what_cannot_be_built_is_an_er
 
 @needs_go
 async def test_a_module_without_tests_is_no_evidence(start: Start) -> None:
-    sandbox = await start(MODULE)
+    sandbox = await start(MODULE, Toolchain.system())
     run = await run_test_command(sandbox, GO, time_limit=300)
     assert (run.exit_code, run.no_tests, run.passed) == (0, True, False)
     assert render_tests(run) == "exit code 0\nno tests were found"
@@ -93,7 +94,7 @@ async def test_a_module_without_tests_is_no_evidence(start: Start) -> None:
 @needs_go
 async def test_a_dependency_that_is_not_there_is_red_by_exit_code(start: Start) -> None:
     needy = 'package calc\n\nimport "example.com/other"\n\nvar X = other.Y\n'
-    sandbox = await start(MODULE | {"needy.go": needy, "calc_test.go": TEST})
+    sandbox = await start(MODULE | {"needy.go": needy, "calc_test.go": TEST}, Toolchain.system())
     run = await run_test_command(sandbox, GO, time_limit=300)
     assert (run.granularity, run.passed) == ("exit-code", False)
     assert "no required module provides package example.com/other" in render_tests(run)
