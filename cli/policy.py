@@ -91,11 +91,18 @@ def _replay(view: PolicyView, args: argparse.Namespace) -> int:
     if not seen.calls and not seen.skipped:
         raise UserError("no run has recorded a call in factory/runs/ or factory/.state/: run a task first")
     if args.json:
-        _document("replay", policy=view.own.version, runs=seen.runs, calls=seen.calls, skipped=seen.skipped,
-                  flips=[asdict(flip) | {"before": _WORDS.get(flip.before, flip.before), "after": _WORDS[flip.after]} for flip in seen.flips])  # fmt: skip
+        flips = [asdict(flip) | {"before": _WORDS[flip.before], "after": _WORDS[flip.after]} for flip in seen.flips]
+        _document(
+            "replay",
+            policy=view.own.version,
+            runs=seen.runs,
+            calls=seen.calls,
+            skipped=seen.skipped,
+            flips=flips,
+        )
         return 10 if seen.flips else 0
     for flip in seen.flips:
-        before, after = _WORDS.get(flip.before, flip.before), _WORDS[flip.after]
+        before, after = _WORDS[flip.before], _WORDS[flip.after]
         print(clean_text(f"{flip.run} #{flip.seq}  {before} -> {after} ({flip.rule})  {flip.tool} {flip.summary}"))
     skipped = f", {seen.skipped} not judged: their arguments were not kept" if seen.skipped else ""
     print(f"{seen.calls} calls of {seen.runs} runs: {len(seen.flips)} verdicts flip{skipped}")

@@ -20,6 +20,7 @@ PHASES = {
     "sandbox": "starting the sandbox",
     "setup": "installing dependencies, the only phase with a way out",
     "base-checks": "checking the base commit before anyone touches anything",
+    "head-again": "red at the head: running those tests a second time, to tell flaky ones apart",
     "base-again": "red at the base: running those tests a second time, to tell flaky ones apart",
     "agents": "planner, executor and reviewer at work",
 }

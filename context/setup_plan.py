@@ -195,7 +195,10 @@ def _pip_env(registries: Registries) -> dict[str, str]:
             "PIP_CONFIG_FILE": "/dev/null"}  # fmt: skip
 
 
-_NODE_OUT = (f"if [ -d node_modules ]; then cp -a node_modules/. {NODE}/; fi",)
+# Entry by entry: the folder they go into may belong to somebody else, whose times cp must not set.
+_NODE_OUT = (
+    f"if [ -d node_modules ]; then find node_modules -mindepth 1 -maxdepth 1 -exec cp -a -t {NODE} {{}} +; fi",
+)
 
 
 def _node_env(registries: Registries) -> dict[str, str]:

@@ -348,7 +348,7 @@ class _Reader:
         for found in _SUBSTITUTES.finditer(self.source):
             node = root.descendant_for_byte_range(found.start(), found.end())
             kinds = [one.type for one in _upwards(node)]
-            escaped = len(self.source[: found.start()]) - len(self.source[: found.start()].rstrip(b"\\"))
+            escaped = _backslashes(self.source, found.start())
             literal = {"raw_string", "ansi_c_string", "comment"} & set(kinds[:2])
             if escaped % 2 or literal or ("heredoc_body" in kinds and not self._expands(node)):
                 continue
@@ -368,6 +368,14 @@ class _Reader:
 
     def _text(self, node: Node) -> str:
         return self.source[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+
+def _backslashes(source: bytes, at: int) -> int:
+    """Count the backslashes directly before `at`."""
+    start = at
+    while start and source[start - 1 : start] == b"\\":
+        start -= 1
+    return at - start
 
 
 def _upwards(node: "Node | None") -> Iterator[Node]:

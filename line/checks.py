@@ -91,14 +91,19 @@ async def check_change(
     open_sandbox: OpenSandbox,
     *,
     time_limit: float,
+    on_repeat: Callable[[list[str]], None] = lambda _: None,
 ) -> tuple[list[CheckRecord], Comparison]:
     """Check the head tree and compare it with the base, the tests of each also on the code of the other.
+
+    `on_repeat` is told the names of the commands before they are run a second time.
 
     A command that hung is not crossed: what it would show is known by test id only, and it would hang again.
     """
     unsteady = {record.name for record in base if record.flaky}
     commands = [*setup.tests, *setup.static]
-    head = await check_tree(head_tree, commands, open_sandbox, time_limit=time_limit, twice=unsteady)
+    head = await check_tree(
+        head_tree, commands, open_sandbox, time_limit=time_limit, twice=unsteady, on_repeat=on_repeat
+    )
     base_files = {file.path: file for file in store.files(base_tree)}
     head_files = {file.path: file for file in store.files(head_tree)}
     changed = {path for path in base_files.keys() | head_files.keys() if base_files.get(path) != head_files.get(path)}

@@ -54,6 +54,8 @@ class Lane:
     """The tree that `head` and `comparison` speak of."""
     reviews: list[Review] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
+    under_review: bool = False
+    """True from the checks of a tree until the executor gets it back: what changes meanwhile is nobody's work."""
     _plans: int = 0
     _takes: int = 0
     _refused: int = 0
@@ -101,6 +103,7 @@ class Lane:
             raise Repairable("no file differs from the base commit: make the change, then hand over")
         comparison = await self.check()
         self.folder.write("diff.patch", self.store.patch(self.base_tree, self.tree))
+        self.under_review = True
         return reviewer_packet(
             self.job.task,
             self.job.project,
@@ -128,6 +131,7 @@ class Lane:
         if self.comparison is None:
             raise RunError(StopCode.INTERNAL, "a review came before the checks")
         diff = self.store.diff(self.base_tree, self.tree)
+        self.under_review = False
         return repair_packet(
             self.job.task, self.job.project, self.policy.protected, plan, self.setup, review, self.comparison, diff
         )
@@ -169,6 +173,7 @@ class Lane:
                 self.base,
                 self.open_sandbox,
                 time_limit=self.job.settings.limits.check_seconds,
+                on_repeat=lambda names: self.events.emit("phase", name="head-again", checks=names),
             )
 
         self.head, comparison = await self.engine.step("checks", str(self._takes), check)

@@ -132,7 +132,7 @@ class PolicyView:
                 skipped += 1
                 continue
             calls += 1
-            before = "allow" if event["kind"] == "tool.called" else str(data.get("verdict", "refuse"))
+            before = "allow" if event["kind"] == "tool.called" else "ask" if data.get("verdict") == "ask" else "refuse"
             call = ToolCall(tool=data["tool"], arguments=data["arguments"], role=data["role"])
             after = await judge(call, self.policy, _as_written)
             if after.verdict != before:

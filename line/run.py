@@ -129,14 +129,16 @@ async def _work(
     sandboxes = Sandboxes(job, setup, store, events)
 
     async def start() -> Sandbox:
-        sandbox = await sandboxes.workspace(base_tree)
+        try:
+            sandbox = await sandboxes.workspace(base_tree)
+        finally:
+            state.sandbox_tier = sandboxes.tier
         state.setup = sandboxes.installed
         stack.push_async_callback(sandbox.close)
         return sandbox
 
     events.emit("phase", name="sandbox")
     sandbox = await engine.step("sandbox", "workspace", start)
-    state.sandbox_tier = sandbox.tier
     state.warnings += [f"sandbox: {note}" for note in sandbox.notes]
     lane = await _base_checks(job, store, sandbox, sandboxes, setup, policy, engine, events, folder, base_tree)
     state.lane = lane
@@ -251,7 +253,7 @@ async def _clean_up(state: RunState, stack: AsyncExitStack, *, keep_tree: bool) 
 
 async def _keep_tree(state: RunState) -> None:
     lane = state.lane
-    if lane is None:
+    if lane is None or lane.under_review:
         return
     try:
         await lane.take()

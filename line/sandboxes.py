@@ -38,6 +38,11 @@ class Sandboxes:
         self.installed: SetupFacts | None = None
         """What was installed for them, once the first one stands."""
 
+    @property
+    def tier(self) -> str:
+        """The tier of them all; empty while `auto` has not chosen one."""
+        return "" if self._tier == "auto" else self._tier
+
     async def workspace(self, tree: str) -> Sandbox:
         """Return the first sandbox, which has the programs of the project's checks; later ones are of its tier.
 

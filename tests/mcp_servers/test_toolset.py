@@ -146,7 +146,8 @@ async def test_a_refused_call_says_rule_and_reason(
     assert (is_error, text[: len(begins)]) == (True, begins)
     [(kind, data)] = bench.journal.events
     assert (kind, data["role"], data["tool"]) == ("tool.refused", role, tool)
-    assert f"refused ({data['rule']}): {data['reason']}" == text
+    asked = " (a person would have to allow this, and nobody can be asked here)" if data["verdict"] == "ask" else ""
+    assert f"refused ({data['rule']}): {data['reason']}{asked}" == text
 
 
 async def test_a_tool_that_could_not_do_it_says_why(bench: Bench) -> None:
@@ -155,11 +156,13 @@ async def test_a_tool_that_could_not_do_it_says_why(bench: Bench) -> None:
     assert bench.journal.events[0][1]["outcome"] == "failed"
 
 
-async def test_events_tell_of_arguments_by_digest_and_summary_only(bench: Bench) -> None:
+async def test_events_tell_of_arguments_without_what_is_written_into_files(bench: Bench) -> None:
     arguments = {"path": "src/new.txt", "content": "confidential"}
     await _call(bench, "write_file", arguments)
     digest = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
-    facts = {"role": "executor", "tool": "write_file", "digest": digest, "summary": "src/new.txt", "outcome": "done"}
+    kept = {"path": "src/new.txt", "content": ""}
+    facts = {"role": "executor", "tool": "write_file", "digest": digest, "summary": "src/new.txt"}
+    facts |= {"arguments": kept, "outcome": "done"}
     assert bench.journal.events == [("tool.called", facts)]
 
 
