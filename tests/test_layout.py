@@ -92,7 +92,13 @@ def test_help_loads_no_agent_sdk() -> None:
 
 
 def test_the_lock_file_has_hashes_and_names_no_index() -> None:
-    for name in ("requirements.lock", "sandbox/image/toolchain.lock", "sandbox/image/node.lock", "scripts/toolchain-pytest8.lock", "scripts/uv.lock"):
+    for name in (
+        "requirements.lock",
+        "sandbox/image/toolchain.lock",
+        "sandbox/image/node.lock",
+        "scripts/toolchain-pytest8.lock",
+        "scripts/uv.lock",
+    ):
         lines = (ROOT / name).read_text().splitlines()
         pins = [line for line in lines if "==" in line and not line.startswith(" ")]
         assert pins and all(line.endswith("\\") for line in pins), name

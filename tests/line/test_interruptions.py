@@ -189,7 +189,7 @@ def folder_of(root: Path, run_id: str) -> RunFolder:
 
 def published(root: Path, run_id: str) -> None:
     folder = folder_of(root, run_id)
-    folder.write("result.json", run_id)
+    folder.write("result.json", f'"{run_id}"')
     folder.publish()
     folder.release()
 
@@ -203,23 +203,23 @@ def test_a_run_killed_while_it_publishes_leaves_the_run_before_as_the_latest(tmp
     if killed_after == "target -> old":
         (runs / "task-001").rename(runs / ".task-001.old")
     folder = folder_of(tmp_path, "two")
-    assert papers(tmp_path) == {"audit.jsonl": "", "result.json": "one"}
+    assert papers(tmp_path) == {"audit.jsonl": "", "result.json": '"one"'}
     assert sorted(path.name for path in runs.iterdir()) == ["task-001"]
-    folder.write("result.json", "two")
+    folder.write("result.json", '"two"')
     folder.publish()
-    assert papers(tmp_path) == {"audit.jsonl": "", "result.json": "two"}
+    assert papers(tmp_path) == {"audit.jsonl": "", "result.json": '"two"'}
     assert sorted(path.name for path in runs.iterdir()) == ["task-001"]
 
 
 def test_a_publication_that_fails_leaves_the_run_before_as_the_latest(tmp_path: Path) -> None:
     published(tmp_path, "one")
     folder = folder_of(tmp_path, "two")
-    folder.write("result.json", "two")
+    folder.write("result.json", '"two"')
     (folder.path / "audit.jsonl").unlink()
     with pytest.raises(RunError) as caught:
         folder.publish()
     assert caught.value.code is StopCode.DISK_FAILED
-    assert papers(tmp_path) == {"audit.jsonl": "", "result.json": "one"}
+    assert papers(tmp_path) == {"audit.jsonl": "", "result.json": '"one"'}
 
 
 def test_a_lock_file_nobody_holds_says_nothing(tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ async def test_events_tell_of_arguments_without_what_is_written_into_files(bench
     await _call(bench, "write_file", arguments)
     digest = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()).hexdigest()[:16]
     kept = {"path": "src/new.txt", "content": ""}
-    facts = {"role": "executor", "tool": "write_file", "digest": digest, "summary": "src/new.txt"}
+    facts: dict[str, Any] = {"role": "executor", "tool": "write_file", "digest": digest, "summary": "src/new.txt"}
     facts |= {"arguments": kept, "outcome": "done"}
     assert bench.journal.events == [("tool.called", facts)]
 
