@@ -11,8 +11,8 @@ from agents.mcp import MCPServer
 from agents.testing import ModelCall, ModelStep, ScriptedModel, assistant_message, function_call
 from openai.types.responses import ResponseOutputMessage, ResponseOutputRefusal
 
-from andon.agents.refusals import Repairable
 from andon.agents.lane import run_lane
+from andon.agents.refusals import Repairable
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import EventKind, Events
