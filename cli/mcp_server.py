@@ -72,9 +72,11 @@ async def _session(base: Ground, wire: Wire, make: "type[IdeSession]") -> RunRes
     serving, waiting = asyncio.ensure_future(_serve(session, wire)), asyncio.ensure_future(told_to_end.wait())
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
+    # What the server raises because it was told to end is no fault: its streams break while they are being opened.
+    told = not serving.done()
     serving.cancel()
     await asyncio.wait({serving})
-    return await session.end(None if serving.cancelled() else serving.exception())
+    return await session.end(None if serving.cancelled() or told else serving.exception())
 
 
 async def _serve(session: "IdeSession", wire: Wire) -> None:

@@ -88,7 +88,11 @@ def _seen(root: Folder) -> dict[str, bytes]:
         path
         for path in root.paths
         if not {"node_modules", "vendor", "factory"} & set(path.split("/")[:-1])
-        and (path.rsplit("/", 1)[-1] in _MANIFESTS | _SETTINGS or _REQUIREMENTS.fullmatch(path))
+        and (
+            path.rsplit("/", 1)[-1] in _MANIFESTS | _SETTINGS
+            or path in (".cargo/config.toml", ".cargo/config")
+            or _REQUIREMENTS.fullmatch(path)
+        )
     ]
     found = dict(root.files.read_many(wanted, limit=20_000_000))
     found = {path: _without_local(text) if _REQUIREMENTS.fullmatch(path) else text for path, text in found.items()}

@@ -163,7 +163,8 @@ def test_without_the_right_to_make_one_there_is_a_reason_and_no_group(group: Gro
     made = in_a_process_of(65534, lambda: make_group(_LIMITS))
     assert isinstance(made, NoGroup)
     assert made.reason
-    assert [found for folder in group.folders for found in folder.parent.glob("andon_*")] == group.folders
+    mine = f"andon_*_{os.getpid()}_*"
+    assert [found for folder in group.folders for found in folder.parent.glob(mine)] == group.folders
 
 
 def test_what_is_not_held_without_a_group_is_said() -> None:
