@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from andon.sandbox.droppings import DROPPINGS
+from andon.sandbox.droppings import is_dropping
 from andon.sandbox.host_git import GitError, run_git
 from andon.sandbox.names import link_problem, path_problem, shown
 from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR, SUBMODULE, Entry
@@ -36,7 +36,7 @@ def take_tree(entries: Sequence[Entry], store: TreeStore, base_tree: str) -> Tak
     base = {file.path: file for file in store.files(base_tree)}
     differing = [entry for entry in entries if not _same(entry, base.get(entry.path))]
     new = [entry.path for entry in differing if entry.path not in base and not path_problem(entry.path)]
-    ignored = _ignored(store, base.values(), new) | {path for path in new if DROPPINGS & set(path.split(b"/"))}
+    ignored = _ignored(store, base.values(), new) | {path for path in new if is_dropping(path)}
     judge = _Judge(base, entries)
     changes: list[Change] = []
     for entry in differing:

@@ -311,3 +311,11 @@ async def test_what_tools_leave_behind_is_listed_and_never_taken(
     assert take_tree(await sandbox.entries(), store, base) == TakenTree(
         base, [], [".coverage", ".pytest_cache/v/nodeids"], []
     )
+
+
+def test_what_coverage_tools_leave_is_told_from_a_folder_of_that_name(store: TreeStore, base: str) -> None:
+    left = [b"coverage/tmp/coverage-1.json", b"web/coverage/lcov.info", b".nyc_output/x.json"]
+    mine = [b"coverage/report.py", b"coverage/tmpl/x", b"src/recoverage/tmp/x"]
+    taken = take(store, base, *(Entry(path, REGULAR, b"x") for path in (*left, *mine)))
+    assert taken.ignored == sorted(path.decode() for path in left)
+    assert taken.changed == sorted(path.decode() for path in mine)
