@@ -61,7 +61,7 @@ def start(store: TreeStore, repository: Repository, base: str) -> Start:
 def held() -> set[str]:
     """The containers of the process killed_holder has started; other tests may hold one at the same time."""
     every = connect().containers(all=True, filters={"label": ["andon.run=held"]})
-    owners = {found["Id"]: Owner.from_text(found["Labels"]["andon.owner"]) for found in every}
+    owners = {found["Id"]: Owner.from_text(found["Labels"].get("andon.owner", "")) for found in every}
     return {found for found, owner in owners.items() if owner is not None and is_child(owner.pid)}
 
 
