@@ -106,10 +106,10 @@ class BubblewrapSandbox:
             self._check_alive()
             kept, dropped = output.result()
             if ended.timed_out:
-                return Finished(124, kept, dropped, True, time.monotonic() - started, "time")
+                return Finished(124, kept, dropped, time.monotonic() - started, "time")
             if ended.exit_code is None:
                 raise self._lose(f"bubblewrap ended without the command's exit code ({words(kept[-2000:])})")
-            return Finished(ended.exit_code, kept, dropped, False, time.monotonic() - started)
+            return Finished(ended.exit_code, kept, dropped, time.monotonic() - started)
 
     async def resolve(self, path: str) -> str:
         """See `Sandbox.resolve`."""

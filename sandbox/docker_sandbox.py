@@ -152,7 +152,7 @@ class DockerSandbox:
             command = inside.in_directory(cwd, argv)
             code, timed_out = await self._exec(command, env, bytes_of(stdin), output.add, time_limit, swept=swept)
             kept, dropped = output.result()
-            return Finished(code, kept, dropped, timed_out, time.monotonic() - started, "time" if timed_out else "")
+            return Finished(code, kept, dropped, time.monotonic() - started, "time" if timed_out else "")
 
     async def _fill(self, place: Place) -> None:
         output = CappedOutput(4000)

@@ -36,7 +36,7 @@ def words(output: bytes) -> str:
 
 def not_run(problem: str) -> Finished:
     """Return how a command ends that nothing can run."""
-    return Finished(126, f"andon: not run: {problem}\n".encode(), 0, False, 0.0)
+    return Finished(126, f"andon: not run: {problem}\n".encode(), 0, 0.0)
 
 
 async def _file_tool(run: Run, path: str, argv: list[str], *, stdin: bytes = b"", output_cap: int = 20_000) -> bytes:

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from andon.records.errors import RunError
@@ -41,6 +42,11 @@ class Ground:
     """Names at the top of the workspace that commands cannot write to, where the tree has them."""
     run_id: str
 
+    @cached_property
+    def files(self) -> list[TreeFile]:
+        """Everything in the tree."""
+        return self.store.files(self.tree)
+
     def lay_out_kept(self, into: Path) -> list[str]:
         """Write what is shown read-only into the new folder `into`, and return its names.
 
@@ -51,7 +57,7 @@ class Ground:
         """
         into.mkdir()
         names = {_top(path).encode() for path in self.read_only}
-        kept = [file for file in self.store.files(self.tree) if _is_kept(file, names)]
+        kept = [file for file in self.files if _is_kept(file, names)]
         lay_out_files(self.store, kept, into)
         # Whoever reads inside may be another user than the caller, whose umask need not allow for it.
         for folder, _, _ in os.walk(into):
@@ -65,10 +71,8 @@ class Ground:
             RunError: with `policy-refused` for a tree that cannot be written safely, `sandbox-full` if it does not fit,
                 `no-sandbox` if there is no git inside.
         """
-        files = await asyncio.to_thread(self.store.files, self.tree)
         names = {name.encode() for name in kept}
-        mounted = [file for file in files if file.path.split(b"/")[0] in names]
-        parts = tree_records(self.store, [file for file in files if file not in mounted] if mounted else files)
+        parts = tree_records(self.store, [file for file in self.files if file.path.split(b"/")[0] not in names])
         while part := await asyncio.to_thread(next, parts, None):
             await sandbox.fill(WORKSPACE, part)
         for part in folder_records(await asyncio.to_thread(planted, self.store, self.commit)):
@@ -77,7 +81,7 @@ class Ground:
         done = await sandbox.run(_REFRESH, env={"PATH": "/usr/bin:/bin:/usr/local/bin"}, time_limit=_REFRESH_LIMIT)
         if done.exit_code == 127:
             raise RunError(StopCode.NO_SANDBOX, f"the image has no git ({words(done.output)}): add it")
-        await sandbox.seal(Manifest(files))
+        await sandbox.seal(Manifest(self.files))
 
 
 async def start_plain(ground: Ground, start: Callable[[Path, Toolchain, Sequence[str]], Awaitable[Sandbox]]) -> Sandbox:

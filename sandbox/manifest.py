@@ -44,8 +44,8 @@ class Manifest:
         """Return everything, sorted by path."""
         return [self._entries[path] for path in sorted(self._entries)]
 
-    def update(self, told: bytes) -> bool:
-        """Take entries as `worker_tree` sends them. Always true.
+    def update(self, told: bytes) -> None:
+        """Take entries as `worker_tree` sends them.
 
         Raises:
             BrokenFrame: they are no such entries.
@@ -62,7 +62,6 @@ class Manifest:
             content = bytes(view[size_of + path_size : size_of + path_size + size])
             view = view[size_of + path_size + size :]
             self._put(kind, path, content)
-        return True
 
     def _put(self, kind: bytes, path: bytes, content: bytes) -> None:
         if kind == worker_tree.GONE:

@@ -23,14 +23,17 @@ class Finished:
     """stdout and stderr as they came, at most `output_cap` bytes: the first and the last part of it."""
     dropped: int
     """Bytes left out between the two parts; 0 if `output` is everything."""
-    timed_out: bool
-    """True if the time limit ended it. Every process of the command is gone by then."""
     seconds: float
     """Wall time."""
     why: Literal["", "time", "output", "memory", "stopped"] = ""
     """What ended it, where it did not end by itself: its time limit, more output than is read, no memory left."""
     kept: str = ""
     """Path inside where the whole output lies, up to a second cap, if some of it was dropped and it could be kept."""
+
+    @property
+    def timed_out(self) -> bool:
+        """True if the time limit ended it. Every process of the command is gone by then."""
+        return self.why == "time"
 
 
 @dataclass(frozen=True)

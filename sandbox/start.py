@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from andon.records.errors import RunError, UserError
 from andon.records.stops import StopCode
-from andon.sandbox.bubblewrap import BubblewrapSandbox, find_bwrap
+from andon.sandbox.bubblewrap import BubblewrapSandbox
 from andon.sandbox.bwrap_worker import start_bwrap_worker
 from andon.sandbox.cgroup import remove_left_groups
 from andon.sandbox.ground import Ground, NoInterpreter, start_plain
@@ -62,8 +62,6 @@ async def start_sandbox(
         UserError: an object is missing from the repository, or $ANDON_SANDBOX names no tier.
     """
     chosen = tier or tier_of(None)
-    if chosen == "bubblewrap":
-        find_bwrap()
     await asyncio.to_thread(remove_left_folders)
     await asyncio.to_thread(remove_left_groups)
     ground = Ground(store, tree, commit, toolchain, tuple(read_only), run_id)

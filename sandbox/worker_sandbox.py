@@ -41,7 +41,7 @@ _ANSWERS: dict[str, dict[str, type]] = {
 """What the header of an answer must hold, by what was asked."""
 _ENDS = ("", "time", "output", "stopped")
 
-Take = Callable[[bytes], bool]
+Take = Callable[[bytes], None]
 """Takes the body of one frame of an answer that comes in several."""
 
 
@@ -149,9 +149,7 @@ class WorkerSandbox:
         why = facts["why"]
         if not why and facts["exit_code"] != 0 and (facts["memory"] or killed):
             why = "memory"
-        return Finished(
-            facts["exit_code"], output, facts["dropped"], why == "time", facts["seconds"], why, facts["kept"]
-        )
+        return Finished(facts["exit_code"], output, facts["dropped"], facts["seconds"], why, facts["kept"])
 
     async def resolve(self, path: str) -> str:
         """See `Sandbox.resolve`."""
@@ -232,7 +230,10 @@ class WorkerSandbox:
                 self._line.writer.write(worker_wire.pack(nonce, header, body))
                 await self._line.writer.drain()
                 frame = await self._answer(nonce, header["op"])
-                while take is not None and take(frame.body) and not frame.header["last"]:
+                while take is not None:
+                    take(frame.body)
+                    if frame.header["last"]:
+                        break
                     frame = await self._answer(nonce, header["op"])
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise await self._died() from error

@@ -1,7 +1,11 @@
 """A package index on loopback with one tiny wheel, and projects that lock it."""
 
+import base64
+import gzip
 import hashlib
 import io
+import json
+import tarfile
 import zipfile
 
 NAME, VERSION = "tinydep", "1.0"
@@ -32,3 +36,26 @@ def index(at: str = "") -> dict[str, bytes]:
     """Return the pages of an index whose files lie at `at`, by default beside it."""
     link = f'<a href="{at}/files/{WHEEL}">{WHEEL}</a>'
     return {f"/simple/{NAME}/": link.encode(), f"/files/{WHEEL}": wheel()}
+
+
+def node_package() -> bytes:
+    """Return a package of npm's of one file; the same bytes every time."""
+    files = {"package.json": json.dumps({"name": NAME, "version": "1.0.0"}), "index.js": "x"}
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as made:
+        for path, text in files.items():
+            member = tarfile.TarInfo(f"package/{path}")
+            member.size = len(text)
+            made.addfile(member, io.BytesIO(text.encode()))
+    # The header of a compressed file holds a time.
+    return gzip.compress(archive.getvalue(), mtime=0)
+
+
+def node_lock(address: str) -> str:
+    """Return a package-lock.json that takes that package from `address`."""
+    integrity = "sha512-" + base64.b64encode(hashlib.sha512(node_package()).digest()).decode()
+    packages = {
+        "": {"name": "p", "version": "1.0.0", "dependencies": {NAME: "1.0.0"}},
+        f"node_modules/{NAME}": {"version": "1.0.0", "resolved": address, "integrity": integrity},
+    }
+    return json.dumps({"name": "p", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": packages})

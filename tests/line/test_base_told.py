@@ -60,4 +60,5 @@ def test_a_second_run_of_red_checks_is_told_when_it_begins(tmp_path: Path) -> No
     ran = run_line(make_repository(tmp_path / "repo", FILES | red), *GOOD)
     phases = [data for _, data in ran.kinds("phase")]
     assert {"name": "base-again", "checks": ["pytest"]} in phases
+    assert {"name": "head-again", "checks": ["pytest"]} in phases
     assert told(ran) == []

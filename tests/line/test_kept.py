@@ -3,7 +3,21 @@
 import subprocess
 from pathlib import Path
 
-from lane_kit import CHANGE, FILES, Ran, call, git, make_repository, plan, report, review, run_line, write
+from lane_kit import (
+    CHANGE,
+    FILES,
+    SUB,
+    SUB_TEST,
+    Ran,
+    call,
+    git,
+    make_repository,
+    plan,
+    report,
+    review,
+    run_line,
+    write,
+)
 
 DO_IT_ALL = """import os, pathlib
 pathlib.Path("logo.bin").write_bytes(bytes(range(256)))
@@ -80,3 +94,14 @@ def test_notes_on_the_sandbox_stand_at_the_end_of_the_pr_body(tmp_path: Path) ->
     first, *_, last = (ran.folder / "pr-body.md").read_text().split("\n## ")
     assert "sandbox" not in first
     assert bool(ran.result.warnings) == last.startswith("Notes on the run\n")
+
+
+def test_what_the_reviewers_tests_leave_is_not_in_the_tree_that_was_checked(tmp_path: Path) -> None:
+    leaves = SUB_TEST + '\n\ndef test_leaves():\n    open("left.txt", "w").close()\n'
+    change = [[write("tests/test_calc.py", leaves)], [write("calc.py", SUB)]]
+    root = make_repository(tmp_path / "repo", FILES)
+    ran = run_line(root, [plan()], *change, [report()], [call("run_tests")], [review("fail")])
+    assert ran.result.stop_code == "failed-review", ran.result.message
+    assert [file.path for file in ran.result.files] == ["calc.py", "tests/test_calc.py"]
+    assert ran.result.checks is not None
+    assert taken(ran) == ran.result.tree

@@ -6,6 +6,8 @@ import pytest
 from lane_kit import CHANGE, FILES, Ran, make_repository, plan, report, review, run_line
 from sandbox_kit import need_docker
 
+from andon.sandbox.rootfs import find_rootfs
+
 GOOD = ([plan()], *CHANGE, [report()], [review()])
 
 
@@ -46,3 +48,13 @@ def test_every_missing_program_is_named_at_once(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setenv("ANDON_SANDBOX", "bubblewrap")
     result = run_line(make_repository(tmp_path / "repo", FILES | {"factory/andon.toml": settings})).result
     assert "the sandbox has no no-such-runner, nor-such-a-one, which this project's checks need" in result.message
+
+
+@pytest.mark.skipif(find_rootfs() is None, reason="needs the root file system of `andon image build --from-packages`")
+def test_a_program_the_images_root_lacks_is_taken_from_this_machine_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = run_needing("bwrap", tmp_path / "repo", "bubblewrap", monkeypatch).result
+    assert (result.stop_code, result.sandbox) == ("delivered", "bubblewrap")
+    assert "sandbox: not the image's own programs: it has no bwrap" in result.warnings
+    assert "sandbox: foreign toolchain: /usr is the host's" in result.warnings

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from egress_kit import Site, site
 from lane_kit import CHANGE, FILES, git, make_repository, plan, report, review, run_line
-from setup_kit import NAME, PIN, index
+from sandbox_kit import need_docker
+from setup_kit import NAME, PIN, index, node_lock, node_package
 
 from andon.context.settings import load_settings
 from andon.line.base_files import CommitFiles
@@ -61,8 +62,24 @@ def test_what_cannot_be_installed_ends_the_run_before_anybody_works(tmp_path: Pa
     root = make_repository(tmp_path / "repository", DEPENDENT | {"requirements.txt": "no-such-package==1\n"})
     ran = run_line(root)
     assert (ran.result.stop_code, ran.result.exit_code, ran.model.calls) == ("setup-failed", 50, ())
+    assert ran.result.sandbox == "bubblewrap"
     assert ran.result.message.startswith("dependencies of requirements.txt could not be installed")
     assert "no-such-package" in ran.result.message
+
+
+def test_what_npm_installs_is_seen_on_docker_too(tmp_path: Path, there: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    need_docker()
+    monkeypatch.setenv("ANDON_SANDBOX", "docker")
+    monkeypatch.setenv("npm_config_registry", f"http://{there.host}/")
+    address = f"http://{there.host}/{NAME}/-/{NAME}-1.0.0.tgz"
+    there.pages[f"/{NAME}/-/{NAME}-1.0.0.tgz"] = node_package()
+    locked = {
+        "package.json": json.dumps({"name": "p", "version": "1.0.0", "dependencies": {NAME: "1.0.0"}}),
+        "package-lock.json": node_lock(address),
+        "tests/test_dep.py": f"def test_dep():\n    assert open('node_modules/{NAME}/index.js').read() == 'x'\n",
+    }
+    ran = run_line(make_repository(tmp_path / "repository", FILES | locked), [plan()], *CHANGE, [report()], [review()])
+    assert (ran.result.stop_code, ran.result.sandbox) == ("delivered", "docker"), ran.result.message
 
 
 @pytest.mark.parametrize(

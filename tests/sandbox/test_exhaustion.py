@@ -64,7 +64,7 @@ async def test_a_fork_bomb_is_held_and_gone(little: None, sandbox: Sandbox, nap:
 async def test_a_memory_hog_is_killed_and_told(little: None, sandbox: Sandbox, nap: str) -> None:
     needs_group(sandbox)
     done = await sandbox.run(["python3", "-c", "x = b'x' * (1 << 30)"])
-    assert done == Finished(137, b"", 0, False, done.seconds, "memory")
+    assert done == Finished(137, b"", 0, done.seconds, "memory")
     behind = f"sleep {nap} & python3 -c 'x = bytearray(1 << 30)' || exit 7"
     done = await sandbox.run(["sh", "-c", behind])
     # The kernel may take the shell, too.

@@ -52,7 +52,7 @@ async def test_exit_codes_are_the_commands_own(sandbox: Sandbox) -> None:
     expected |= {f"kill -{number} $$": 128 + number for number in (1, 6, 9, 11, 15, 31)}
     for script, code in expected.items():
         done = await sandbox.run(["sh", "-c", script])
-        assert done == Finished(code, b"", 0, False, done.seconds), script
+        assert done == Finished(code, b"", 0, done.seconds), script
 
 
 async def test_a_command_cancelled_at_any_moment_leaves_a_sandbox_that_works(sandbox: Sandbox, nap: str) -> None:

@@ -127,7 +127,7 @@ async def test_a_forged_answer_ends_the_sandbox(pair: Pair, name: str) -> None:
 
 async def test_a_frame_nobody_asked_for_is_never_taken_for_an_answer(pair: Pair) -> None:
     twice = await pair.answers(pair.sandbox.run(["true"]), lambda frame: right(frame) * 2)
-    assert twice == Finished(0, b"out", 0, False, 0.5)
+    assert twice == Finished(0, b"out", 0, 0.5)
     result = await pair.answers(pair.sandbox.read("x", limit=1))
     assert isinstance(result, RunError) and result.code is StopCode.WORKER_FORGED
     await lost_for_good(pair, StopCode.WORKER_FORGED)
