@@ -8,6 +8,7 @@ EventKind = Literal[
     "run.started", "run.ended", "step.started", "step.ended", "phase", "warning",
     "agent.started", "model.delta", "model.retried", "model.answered", "tool.called", "tool.refused", "handoff",
     "handoff.refused", "review.given", "check.ended", "tree.taken", "gate.answered", "setup.ended",
+    "effect.undone", "effect.held", "effect.applied", "approval.asked", "plan.amended", "budget.note",
 ]  # fmt: skip
 
 TRANSIENT: frozenset[EventKind] = frozenset({"model.delta"})

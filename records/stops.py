@@ -18,6 +18,8 @@ class StopCode(StrEnum):
     NO_EVIDENCE = "no-evidence"
     NOT_SHOWN = "not-shown"
     FLAKY = "flaky"
+    NEEDS_PERSON = "needs-person"
+    SECURITY_FINDINGS = "security-findings"
     FAILED_REVIEW = "failed-review"
     ROUNDS_SPENT = "rounds-spent"
     CHECKS_FAILED = "checks-failed"
@@ -71,6 +73,17 @@ MEANINGS: dict[StopCode, Meaning] = {
     ),
     StopCode.FLAKY: Meaning(
         "waiting-approval", 10, "A test differs from run to run on the same tree: make it steady, or decide yourself."
+    ),
+    StopCode.NEEDS_PERSON: Meaning(
+        "waiting-approval",
+        10,
+        "Only a person may allow what the message names: run the task at a terminal to be asked, or set the rule in "
+        "factory/policy.toml and commit it.",
+    ),
+    StopCode.SECURITY_FINDINGS: Meaning(
+        "waiting-approval",
+        10,
+        "The change adds what a security scan finds: read test-result.json and the diff, and decide yourself.",
     ),
     StopCode.FAILED_REVIEW: Meaning("failed-review", 20, "Read review.md; narrow the task or answer its findings."),
     StopCode.ROUNDS_SPENT: Meaning(
