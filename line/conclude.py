@@ -21,7 +21,7 @@ def conclude(
 ) -> RunResult:
     """Write the papers and the task's status; what cannot be written is a warning, and changes no outcome."""
     result = _result(job, answered_by, folder, state, code, message)
-    problems = _put_away(job, folder, events, state, result)
+    result, problems = _put_away(job, folder, events, state, result)
     try:
         set_status(job, result.status, _last_run(result))
     except UserError as error:
@@ -34,15 +34,20 @@ def conclude(
     return result
 
 
-def _put_away(job: Job, folder: RunFolder, events: EventLog, state: RunState, result: RunResult) -> list[str]:
+def _put_away(
+    job: Job, folder: RunFolder, events: EventLog, state: RunState, result: RunResult
+) -> tuple[RunResult, list[str]]:
     try:
         write_papers(folder, job, result, state.lane)
         events.emit("run.ended", stop_code=result.stop_code, exit_code=result.exit_code, message=result.message)
         events.close()
+        # Written a second time, since it names the end of the stream; a run killed before this has the first.
+        result = result.model_copy(update={"audit": events.head})
+        folder.write("result.json", result.model_dump_json(indent=2) + "\n")
         folder.publish()
     except (RunError, GitError) as error:
-        return [f"not every paper of this run could be written: {error}"]
-    return []
+        return result, [f"not every paper of this run could be written: {error}"]
+    return result, []
 
 
 def _result(job: Job, answered_by: str, folder: RunFolder, state: RunState, code: StopCode, message: str) -> RunResult:
@@ -69,6 +74,7 @@ def _result(job: Job, answered_by: str, folder: RunFolder, state: RunState, code
         setup=state.setup,
         answered_by=answered_by,
         usage=state.usage.sum,
+        usage_by_role=state.usage.by_role,
         warnings=state.warnings,
         run_folder=folder.shown,
     )

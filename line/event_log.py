@@ -1,6 +1,5 @@
-"""The event stream of a run, appended to one file and shown to listeners as it grows."""
+"""The event stream of a run, appended to one file as a hash chain and shown to listeners as it grows."""
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from andon.guardrails.redact import redacted_values
+from andon.line.chain import genesis, sealed
 from andon.line.disk import writing
 from andon.records.events import TRANSIENT, EventKind, RunEvent
+from andon.records.result import AuditHead
 
 Listener = Callable[[RunEvent], None]
 
@@ -19,7 +20,7 @@ class EventLog:
     """Appends events as JSON lines; a line is in the file before `emit` returns, whole or not at all."""
 
     def __init__(self, path: Path, listeners: Sequence[Listener] = ()) -> None:
-        """Begin the stream at `path`, which must not exist yet.
+        """Begin the stream at `path`, which must not exist yet and lies in a folder named by the run's id.
 
         Raises:
             RunError: `disk-failed` if it cannot be made.
@@ -29,6 +30,18 @@ class EventLog:
             self._file = path.open("xb", buffering=0)
         self._listeners = list(listeners)
         self._seq = 0
+        self._hash = genesis(path.parent.name)
+        self._anchor: AuditHead | None = None
+
+    @property
+    def head(self) -> AuditHead:
+        """The last event stored."""
+        return AuditHead(events=self._seq, head=self._hash)
+
+    def anchor(self) -> AuditHead:
+        """Return the head that the run's papers name: that of the first call, so that all of them name the same."""
+        self._anchor = self._anchor or self.head
+        return self._anchor
 
     def emit(self, kind: EventKind, **data: Any) -> None:
         """Append one event and tell every listener, both without secrets; a transient one is told only.
@@ -48,12 +61,12 @@ class EventLog:
                 self._listeners.remove(listener)
 
     def _append(self, kind: EventKind, at: str, data: dict[str, Any]) -> RunEvent:
-        event = RunEvent(seq=self._seq + 1, at=at, kind=kind, data=data)
-        line = json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n"
+        event = RunEvent(seq=self._seq + 1, at=at, kind=kind, data=data, prev=self._hash)
+        line, digest = sealed(event.model_dump(mode="json", exclude={"hash"}))
         with writing(self._path):
-            self._append_whole(line.encode("utf-8"))
-        self._seq += 1
-        return event
+            self._append_whole(line)
+        self._seq, self._hash = event.seq, digest
+        return event.model_copy(update={"hash": digest})
 
     def _append_whole(self, line: bytes) -> None:
         start = self._file.tell()
