@@ -3,13 +3,15 @@
 import re
 import shlex
 import tomllib
-from typing import Annotated, Any
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from andon.context.base import BaseFiles
 from andon.context.strict_json import decode, problems
 from andon.records.base import Record
+from andon.records.budget import Allowance, Amount, Count, Price
 from andon.records.errors import UserError
 from andon.sandbox.egress_rules import AllowedHost
 
@@ -46,13 +48,28 @@ def _argv(value: Any) -> tuple[str, ...]:
 Argv = Annotated[tuple[str, ...], BeforeValidator(_argv)]
 
 
-class Limits(Record):
-    """`[limits]`: when a run stops by itself."""
+class Limits(Allowance):
+    """`[limits]`: when a run stops by itself. What a run may spend is counted over all its roles."""
 
     review_rounds: int = Field(default=2, ge=1, le=20)
     """How many reviews a run may hold; after the last one nothing is handed back."""
-    model_calls: int = Field(default=80, ge=1)
-    """Model requests in one run, all roles together."""
+    model_calls: Count = 80
+    """Model requests in one run."""
+    tokens: Count = 10_000_000
+    """Tokens sent and received in one run, cached ones included."""
+    minutes: Amount = Decimal(120)
+    """Working time of one run in minutes; waiting for a person does not count."""
+    tool_calls: Count = 500
+    """Calls of tools in one run, refused ones included."""
+    amended_paths: int = Field(default=20, ge=0, le=10_000)
+    """How many ordinary files the executor may add to the plan in one run before a person is asked; a folder counts as
+    the files in it."""
+    planner: Allowance = Field(default_factory=Allowance)
+    """What the planner may spend of it."""
+    executor: Allowance = Field(default_factory=Allowance)
+    """What the executor may spend of it."""
+    reviewer: Allowance = Field(default_factory=Allowance)
+    """What the reviewer may spend of it."""
     command_seconds: int = Field(default=120, ge=1)
     """Time for one command of an agent, in seconds."""
     check_seconds: int = Field(default=600, ge=1)
@@ -96,6 +113,9 @@ class Checks(Record):
     """Commands that show behaviour; None: detected, empty: none."""
     static: list[Argv] | None = None
     """Linters and syntax checks; None: detected, empty: none on purpose, so that tests alone can be green."""
+    audit: bool | None = None
+    """Ask an advisory service about the dependencies: true: for every change, false: never and without a word. None:
+    a change of a lock file is said not to be audited. A repository does not decide this alone: see `andon trust`."""
 
 
 def _host(value: str) -> str:
@@ -114,6 +134,19 @@ class SandboxSettings(Record):
     """The image of the Docker tier. ANDON_IMAGE goes before it."""
 
 
+class Approvals(Record):
+    """`[approvals]`: what a person is asked, and what happens where there is none."""
+
+    plan: Literal["attended", "always", "never"] = "attended"
+    """When the plan waits for a person: where one is there, always, or never."""
+    unattended: Literal["park", "refuse"] = "park"
+    """What becomes of a call or a change that only a person may allow, where nobody can be asked: the run waits (exit
+    10), or the call is refused and the run goes on."""
+    elicitation: bool = True
+    """Whether an MCP client may be asked by a form of its own, which it could answer without a person; if not, only
+    `andon approve` answers."""
+
+
 class Settings(Record):
     """Everything `factory/andon.toml` may say. Every key may be left out."""
 
@@ -127,8 +160,20 @@ class Settings(Record):
     """Commands that stand in for the detected ones."""
     sandbox: SandboxSettings = Field(default_factory=SandboxSettings)
     """How dependencies get in."""
+    approvals: Approvals = Field(default_factory=Approvals)
+    """What a person is asked."""
+    prices: dict[Annotated[str, Field(min_length=1)], Price] = Field(default_factory=dict)
+    """What models cost that the shipped price table lacks or has wrong, by their names at the provider."""
     protected_paths: dict[str, list[Annotated[str, Field(min_length=1)]]] = Field(default_factory=dict)
     """What an area named in the project context protects, as gitignore patterns."""
+
+
+def _decimal(text: str) -> Decimal:
+    # Money as it was written, not as the nearest binary number.
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("inf")
 
 
 def load_settings(files: BaseFiles) -> Settings:
@@ -141,8 +186,8 @@ def load_settings(files: BaseFiles) -> Settings:
     if content is None:
         return Settings()
     try:
-        data = tomllib.loads(decode(content, SETTINGS_PATH))
-    except tomllib.TOMLDecodeError as error:
+        data = tomllib.loads(decode(content, SETTINGS_PATH), parse_float=_decimal)
+    except ValueError as error:
         raise UserError(f"{SETTINGS_PATH}: malformed TOML: {error}. Correct that line.") from error
     try:
         # Strict, so that "2" and true are not taken for 2 and 1.

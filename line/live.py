@@ -82,7 +82,7 @@ async def live_answerer(
         return {role: made[name] for role, name in chosen.names.items()}
 
     try:
-        yield Answerer(models=make, label=", ".join(sorted(set(chosen.names.values()))))
+        yield Answerer(models=make, label=", ".join(sorted(set(chosen.names.values()))), names=chosen.names)
     finally:
         for model in made.values():
             await model.close()

@@ -1,27 +1,32 @@
 """What is known of a run so far: whatever ends it, the result is made from this."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from andon.guardrails.budgets import Budget
 from andon.line.lane import Lane
 from andon.records.events import RunEvent
 from andon.records.result import Usage
 from andon.records.setup import SetupFacts
 
+if TYPE_CHECKING:
+    from andon.records.calls import Role
+
 
 class UsageSum:
-    """Sums what the providers counted, from the event stream."""
+    """Sums what the models used, from the event stream."""
 
     def __init__(self) -> None:
         self.sum = Usage()
+        """Of all roles."""
+        self.by_role: dict[Role, Usage] = {}
+        """Of each role that got an answer."""
 
     def __call__(self, event: RunEvent) -> None:
         if event.kind == "model.answered":
-            counted = Usage.model_validate(event.data["usage"])
-            self.sum = Usage(
-                requests=self.sum.requests + counted.requests,
-                input_tokens=self.sum.input_tokens + counted.input_tokens,
-                output_tokens=self.sum.output_tokens + counted.output_tokens,
-            )
+            counted, role = Usage.model_validate(event.data["usage"]), event.data["role"]
+            self.sum = self.sum.plus(counted)
+            self.by_role[role] = self.by_role.get(role, Usage()).plus(counted)
 
 
 @dataclass
@@ -29,6 +34,7 @@ class RunState:
     """What is known of a run so far; whatever ends it, the result is made from this."""
 
     usage: UsageSum
+    budget: Budget
     warnings: list[str]
     sandbox_tier: str = ""
     setup: SetupFacts | None = None

@@ -1,10 +1,12 @@
 """What a run says when it ends: `result.json`, which is also what `--json` prints."""
 
-from typing import Literal
+from decimal import Decimal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
 from andon.records.base import Record
+from andon.records.calls import Role
 from andon.records.checks import Comparison
 from andon.records.setup import SetupFacts
 from andon.records.stops import StopCode, TaskStatus
@@ -19,6 +21,28 @@ class Usage(Record):
     """Tokens sent."""
     output_tokens: int = 0
     """Tokens received."""
+    cached_tokens: int = 0
+    """Of the tokens sent, those the provider had kept from an earlier request."""
+    estimated: int = 0
+    """Of the requests, those whose tokens the provider did not count: four characters are taken for one there."""
+    cost: Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)] = None
+    """US dollars by the price table, an estimate, written as a decimal string; null: not priced."""
+
+    def plus(self, other: Self) -> Self:
+        """Return the sum of both; its cost is known only if both are, and nothing costs nothing."""
+        if not self.requests:
+            return other
+        if not other.requests:
+            return self
+        known = self.cost is not None and other.cost is not None
+        return type(self)(
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            estimated=self.estimated + other.estimated,
+            cost=(self.cost or Decimal(0)) + (other.cost or Decimal(0)) if known else None,
+        )
 
 
 class FileStat(Record):
@@ -30,6 +54,15 @@ class FileStat(Record):
     """Lines added; None for binary files."""
     removed: int | None
     """Lines removed; None for binary files."""
+
+
+class AuditHead(Record):
+    """How far the event stream had come: an anchor outside it, by which a cut or a rewritten stream shows."""
+
+    events: int
+    """How many events it held."""
+    head: str
+    """Hash of the last one, SHA-256 in hex."""
 
 
 class RunResult(Record):
@@ -76,11 +109,15 @@ class RunResult(Record):
     answered_by: str = ""
     """Who answered as the model: a provider and model, or a cassette's label."""
     usage: Usage = Field(default_factory=Usage)
-    """Model requests and tokens."""
+    """Model requests, tokens and money."""
+    usage_by_role: dict[Role, Usage] = Field(default_factory=dict)
+    """The same for each role that asked a model."""
     warnings: list[str] = Field(default_factory=list)
     """What a person should know although the run went on."""
     run_folder: str = ""
     """Where the papers lie, relative to the repository."""
+    audit: AuditHead | None = None
+    """The end of audit.jsonl; None while the run goes on, and where the end could not be written."""
 
 
 class Refusal(Record):
