@@ -1,11 +1,18 @@
 """A model's answer as a plain value: what the engine stores, and what a replay is built from."""
 
-from collections.abc import Set
+import json
+from collections.abc import Callable, Set
 from typing import Any, Self
 
 from agents import ModelResponse
 from agents.usage import Usage as SdkUsage
-from openai.types.responses import ResponseFunctionToolCall, ResponseOutputMessage, ResponseReasoningItem
+from openai.types.responses import (
+    Response,
+    ResponseCompletedEvent,
+    ResponseFunctionToolCall,
+    ResponseOutputMessage,
+    ResponseReasoningItem,
+)
 from pydantic import TypeAdapter
 
 from andon.records.base import Record
@@ -18,6 +25,10 @@ _ITEMS: dict[str, type[ResponseOutputMessage | ResponseFunctionToolCall | Respon
     "reasoning": ResponseReasoningItem,
 }
 _USAGE = TypeAdapter(SdkUsage)
+_CHARACTERS = 4
+"""Of one token, roughly, in English and in code."""
+_MOST_TOKENS = 1_000_000_000
+"""No answer takes more: a larger number is a fault of the provider."""
 
 
 class IncompleteAnswer(Exception):
@@ -66,6 +77,11 @@ class ModelAnswer(Record):
             request_id=self.request_id,
         )
 
+    def to_event(self) -> ResponseCompletedEvent:
+        """Return the answer as the one event of a stream, which is all that the SDK's streamed runner needs."""
+        response = Response.construct(id=self.response_id or "", object="response", output=self.to_response().output)
+        return ResponseCompletedEvent.construct(type="response.completed", response=response, sequence_number=0)
+
     def tools(self) -> list[str]:
         """Return the names of the tools it calls, in order."""
         return [item["name"] for item in self.output if item["type"] == "function_call"]
@@ -88,9 +104,31 @@ class ModelAnswer(Record):
             output.append(item)
         return self.model_copy(update={"output": output})
 
-    def counted(self) -> Usage:
-        """Return its cost as the factory counts it: one request, the tokens the provider named."""
-        return Usage(requests=1, input_tokens=self.usage["input_tokens"], output_tokens=self.usage["output_tokens"])
+    def counted(self, asked: Callable[[], str]) -> Usage:
+        """Return what it used as the factory counts it: one request, and the tokens the provider named.
+
+        Where the provider named none, or no number that can be, they are estimated: an answer that was not counted is
+        not free. `asked` is then asked for the text that was sent.
+        """
+        sent, got = _tokens(self.usage.get("input_tokens")), _tokens(self.usage.get("output_tokens"))
+        estimated = not sent or not got
+        kept = (self.usage.get("input_tokens_details") or {}).get("cached_tokens")
+        return Usage(
+            requests=1,
+            input_tokens=sent or _estimate(asked()),
+            output_tokens=got or _estimate(json.dumps(self.output, ensure_ascii=False)),
+            cached_tokens=min(_tokens(kept), sent),
+            estimated=int(estimated),
+        )
+
+
+def _tokens(said: Any) -> int:
+    """Return a number of tokens as a provider said it; 0 for what cannot be one."""
+    return said if isinstance(said, int) and 0 < said <= _MOST_TOKENS else 0
+
+
+def _estimate(text: str) -> int:
+    return -(-len(text) // _CHARACTERS)
 
 
 def _check(item: dict[str, Any]) -> None:

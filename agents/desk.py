@@ -1,9 +1,9 @@
 """The desk: where the payloads of the roles change hands, and the line does its part in between."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
-from andon.agents.refusals import Repairable
+from andon.agents.replies import Repairable, Start, Told
 from andon.agents.step_model import StepModel
 from andon.agents.verdict import FINISH, HAND_BACK, ChangesReview, FinalReview, check_changes, check_final
 from andon.records.calls import Role
@@ -26,13 +26,31 @@ REFUSALS = 3
 
 
 class LaneSteps(Protocol):
-    """What the line does between the roles.
+    """What the line does between the roles, and what people are asked between turns.
 
-    Each may raise `Repairable`, which goes back to the role that called, or RunError, which ends the run.
+    The first four may raise `Repairable`, which goes back to the role that called. All may raise RunError, which ends
+    the run.
     """
 
+    @property
+    def waits(self) -> bool:
+        """True if a person has to answer before the next turn."""
+        ...
+
+    async def answered(self) -> Start | Told:
+        """Ask the person what has to be answered, and return how the work goes on."""
+        ...
+
+    async def allows(self, role: Role, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        """Ask a person for one call; return None if it may be made, else what the role is told."""
+        ...
+
     async def plan_ready(self, plan: PlanPayload) -> str:
-        """Keep the plan; return the executor's packet."""
+        """Keep the plan; return the executor's packet.
+
+        Raises:
+            Waits: a person reads the plan first; `answered` says how it goes on.
+        """
         ...
 
     async def change_ready(self, report: ChangeReport) -> str:
@@ -62,8 +80,12 @@ class Desk:
     async def plan(self, plan: PlanPayload) -> str:
         """Pass on the plan; return the executor's packet."""
         packet = await self._steps.plan_ready(plan)
-        self._moved("planner", "executor", TO_EXECUTOR)
+        self.plan_taken()
         return packet
+
+    def plan_taken(self) -> None:
+        """Note that the executor has the plan."""
+        self._moved("planner", "executor", TO_EXECUTOR)
 
     async def change(self, report: ChangeReport) -> str:
         """Pass on the report; return the reviewer's packet."""

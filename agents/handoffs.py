@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from agents import Agent, AgentBase, Handoff, HandoffInputData, RunContextWrapper, handoff
 
 from andon.agents.payloads import BadPayload, payload_schema, read_payload
-from andon.agents.refusals import Declined, Repairable
+from andon.agents.replies import Repairable, Waits
 from andon.records.base import Record
 
 P = TypeVar("P", bound=Record)
@@ -32,12 +32,13 @@ async def deliver(
 ) -> Accepted | Refused:
     """Validate `raw`, give it to `receive`, and report a refusal to `refused` before it is returned.
 
+    `Waits` of `receive` leaves the sender where it is and is no refusal: whoever drives the run stops after the turn.
     Whatever else `receive` or `refused` raise passes through.
     """
     try:
         return Accepted(await receive(read_payload(payload, raw)))
-    except Declined as error:
-        return Refused(str(error))
+    except Waits as wait:
+        return Refused(str(wait))
     except (BadPayload, Repairable) as error:
         refused(str(error))
         return Refused(str(error))

@@ -1,19 +1,21 @@
 """The lane: planner, executor and reviewer hand off to each other in one run of the SDK until a review is final."""
 
+import asyncio
+import json
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from agents import (
     Agent,
     AgentsException,
-    MaxTurnsExceeded,
     Model,
     ModelBehaviorError,
     ModelRefusalError,
     RunConfig,
     Runner,
-    RunResult,
+    RunResultStreaming,
+    RunState,
     ToolExecutionConfig,
     TResponseInputItem,
 )
@@ -24,8 +26,10 @@ from agents.tracing.provider import DefaultTraceProvider
 
 from andon.agents.desk import ENDINGS, Desk, LaneSteps
 from andon.agents.provider_calls import typed_stop
-from andon.agents.roles import planner_agent
+from andon.agents.replies import Told
+from andon.agents.roles import role_agents
 from andon.agents.step_model import StepModel
+from andon.guardrails.budgets import Budget
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -35,6 +39,10 @@ from andon.records.stops import StopCode
 
 __all__ = ["LaneSteps", "run_lane"]
 
+_State: TypeAlias = RunState[Any]
+_Given: TypeAlias = list[TResponseInputItem] | _State
+"""What a phase begins from: a conversation, or the state of a phase that was left for a person."""
+_NO_OBJECT = "refused (arguments): the arguments were not one valid JSON object; send the call again with valid JSON"
 QUOTED = 200
 """Characters of a model's words that a stop message repeats."""
 
@@ -47,33 +55,76 @@ async def run_lane(
     models: Mapping[Role, Model],
     events: Events,
     engine: Steps,
-    max_model_calls: int,
+    budget: Budget,
 ) -> Review:
     """Run the three roles from the planner's `packet` to an accepted review, pass or fail.
 
     The `connections` are connected by the caller, and closed by it. Each role starts from its packet alone.
 
     Raises:
-        RunError: `budget-spent` after `max_model_calls` answers, `model-misbehaved`, `provider-failed`, or what a step
-            or a tool raised.
+        RunError: `budget-spent` once `budget` has nothing left for a call, `model-misbehaved`, `provider-failed`, or
+            what a step or a tool raised.
     """
     _keep_traces_here()
     call_ids: set[str] = set()
     asked = {
-        role: StepModel(model, role=role, events=events, engine=engine, call_ids=call_ids)
+        role: StepModel(model, role=role, events=events, engine=engine, call_ids=call_ids, budget=budget)
         for role, model in models.items()
     }
     desk = Desk(steps, asked, events)
-    agent = planner_agent(desk, connections)
+    agents = role_agents(desk, connections)
+    agent = agents["planner"]
     events.emit("agent.started", role="planner")
-    conversation: list[TResponseInputItem] = [{"role": "user", "content": packet}]
+    given: _Given = [{"role": "user", "content": packet}]
     while True:
-        left = max_model_calls - sum(model.calls for model in asked.values())
-        result = await _run(agent, conversation, left=left, limit=max_model_calls)
-        if desk.review is not None:
-            return desk.review
+        result = await _phase(agent, given, steps)
         agent = result.last_agent
-        conversation = _nudged(desk, _role_of(agent), str(result.final_output))
+        if result.interruptions:
+            given = await _allowed(result, steps)
+        elif desk.review is not None:
+            return desk.review
+        elif steps.waits:
+            agent, given = await _answered(result, steps, agents, desk)
+        else:
+            given = _nudged(desk, _role_of(agent), str(result.final_output))
+
+
+async def _allowed(result: RunResultStreaming, steps: LaneSteps) -> _State:
+    """Ask for the first call that needs a person; the others are asked for when this one is done.
+
+    One at a time, since each answer holds for the workspace as it was when it was given.
+    """
+    item = result.interruptions[0]
+    arguments = _object(item.arguments)
+    # What is no JSON object is left to a person by the SDK; the model alone can mend it.
+    refusal = _NO_OBJECT if arguments is None else await steps.allows(_role_of(item.agent), str(item.name), arguments)
+    state = result.to_state()
+    if refusal is None:
+        state.approve(item)
+    else:
+        state.reject(item, rejection_message=refusal)
+    return state
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    try:
+        value = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+async def _answered(
+    result: RunResultStreaming, steps: LaneSteps, agents: Mapping[Role, Agent[Any]], desk: Desk
+) -> tuple[Agent[Any], _Given]:
+    """Ask what has to be answered, and return who goes on from what."""
+    answer = await steps.answered()
+    if isinstance(answer, Told):
+        state = result.to_state()
+        state.add_input(answer.text)
+        return result.last_agent, state
+    desk.plan_taken()
+    return agents[answer.role], [{"role": "user", "content": answer.packet}]
 
 
 def _keep_traces_here() -> None:
@@ -87,15 +138,32 @@ def _keep_traces_here() -> None:
     set_trace_provider(provider)
 
 
-async def _run(agent: Agent[Any], conversation: list[TResponseInputItem], *, left: int, limit: int) -> RunResult:
+async def _phase(agent: Agent[Any], given: _Given, steps: LaneSteps) -> RunResultStreaming:
+    """Have the agents work until one is done, has a call that needs a person, or `steps` waits for one."""
+    # The budget counts; a state that is gone on from would go on counting the turns that it was stored with.
+    result = Runner.run_streamed(agent, given, max_turns=None, run_config=_config())
     try:
-        return await Runner.run(agent, conversation, max_turns=left, run_config=_config())
+        # The runner begins the next turn only when the events of the last one were taken.
+        async for _ in result.stream_events():
+            if steps.waits:
+                result.cancel(mode="after_turn")
+    except asyncio.CancelledError:
+        await _ended(result)
+        raise
     except AgentsException as error:
         if stop := typed_stop(error):
             raise stop from None
-        if ours := _stop(error, limit):
+        if ours := _stop(error):
             raise ours from error
         raise
+    return result
+
+
+async def _ended(result: RunResultStreaming) -> None:
+    """Wait until a cancelled run has ended its calls: whoever cancelled takes their sandbox away next."""
+    result.cancel()
+    if result.run_loop_task is not None:
+        await asyncio.wait({result.run_loop_task})
 
 
 def _config() -> RunConfig:
@@ -115,10 +183,8 @@ def _no_such_tool(args: ToolErrorFormatterArgs[Any]) -> str | None:
     return f"There is no tool {args.tool_name!r}. Call one of the tools you were given."
 
 
-def _stop(error: AgentsException, limit: int) -> RunError | None:
+def _stop(error: AgentsException) -> RunError | None:
     """Return what the SDK's `error` means for the run; None where it is a fault of ours."""
-    if isinstance(error, MaxTurnsExceeded):
-        return RunError(StopCode.BUDGET_SPENT, f"All {limit} model calls of the run are spent (limits.model_calls).")
     if isinstance(error, ModelRefusalError):
         return RunError(StopCode.MODEL_MISBEHAVED, f"The model refused to work: {error.refusal[:QUOTED]}")
     if isinstance(error, ModelBehaviorError):

@@ -23,8 +23,8 @@ from andon.records.calls import Role
 from andon.records.plan import ChangeReport, PlanPayload
 
 
-def planner_agent(desk: Desk, connections: Mapping[Role, MCPServer]) -> Agent[Any]:
-    """Return the planner, with the executor and the reviewer behind its handoff."""
+def role_agents(desk: Desk, connections: Mapping[Role, MCPServer]) -> dict[Role, Agent[Any]]:
+    """Return the three agents, each with its handoffs."""
     planner, executor, reviewer = (
         _agent(role, desk.models[role], connections[role]) for role in ("planner", "executor", "reviewer")
     )
@@ -63,7 +63,7 @@ def planner_agent(desk: Desk, connections: Mapping[Role, MCPServer]) -> Agent[An
     ]
     reviewer.tools = [finish_tool(desk.final, lambda problem: desk.refused("reviewer", FINISH, problem))]
     reviewer.tool_use_behavior = lambda _, results: _end_of(desk, results)
-    return planner
+    return {"planner": planner, "executor": executor, "reviewer": reviewer}
 
 
 def _agent(role: Role, model: StepModel, connection: MCPServer) -> Agent[Any]:

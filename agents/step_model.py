@@ -1,5 +1,6 @@
 """Models as the lane uses them: every answer is a step of the engine, counted, and complete."""
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -9,6 +10,7 @@ from agents.items import TResponseStreamEvent
 from andon.agents.answers import ModelAnswer
 from andon.agents.provider_calls import complete_answer
 from andon.agents.streaming import Streamed
+from andon.guardrails.budgets import Budget
 from andon.records.calls import Role
 from andon.records.events import Events
 from andon.records.ports import Steps
@@ -17,13 +19,19 @@ from andon.records.ports import Steps
 class StepModel(Model):
     """A model whose every answer is one step of the engine and one `model.answered` event."""
 
-    def __init__(self, model: Model, *, role: Role, events: Events, engine: Steps, call_ids: set[str]) -> None:
-        """`call_ids` are the ids of all tool calls of the run so far, shared by its roles and kept up to date here."""
+    def __init__(
+        self, model: Model, *, role: Role, events: Events, engine: Steps, call_ids: set[str], budget: Budget
+    ) -> None:
+        """`call_ids` are the ids of all tool calls of the run so far, `budget` is what the run may spend.
+
+        The roles of a run share both; they are kept up to date here.
+        """
         self._model = model
         self._role = role
         self._events = events
         self._engine = engine
         self._call_ids = call_ids
+        self._budget = budget
         self.calls = 0
         """Answers asked for so far; the n-th has the key n."""
         self.seen: list[TResponseInputItem] = []
@@ -38,27 +46,39 @@ class StepModel(Model):
         `model.retried` event says so.
 
         Raises:
-            RunError: `provider-failed` when no complete answer could be had.
+            RunError: `budget-spent` before a request that the budget has nothing left for, `provider-failed` when no
+                complete answer could be had.
         """
         self.calls += 1
         self.seen = ItemHelpers.input_to_new_input_list(kwargs["input"] if "input" in kwargs else args[1])
 
+        def sent() -> str:
+            system = kwargs["system_instructions"] if "system_instructions" in kwargs else args[0]
+            return f"{system or ''}{json.dumps(self.seen, ensure_ascii=False, default=str)}"
+
         async def ask() -> dict[str, Any]:
-            whole = await complete_answer(self._model, lambda: self._asked(*args, **kwargs), again=self._retried)
+            self._budget.before_model_call(self._role)
+            with self._budget.working(self._role):
+                whole = await complete_answer(self._model, lambda: self._asked(*args, **kwargs), again=self._retried)
             answer = whole.with_new_call_ids(self._call_ids, f"{self._role}-{self.calls}")
+            usage = self._budget.priced(self._role, answer.counted(sent))
             self._events.emit(
-                "model.answered", role=self._role, tools=answer.tools(), usage=answer.counted().model_dump()
+                "model.answered", role=self._role, tools=answer.tools(), usage=usage.model_dump(mode="json")
             )
             return answer.model_dump(mode="json")
 
         stored = await self._engine.step(f"model:{self._role}", str(self.calls), ask)
         self.answer = ModelAnswer.model_validate(stored)
         self._call_ids.update(self.answer.call_ids())
+        # Outside the step, so that answers which a durable engine had stored count as well.
+        self._budget.after_answer(self._role, self._budget.priced(self._role, self.answer.counted(sent)))
         return self.answer.to_response()
 
-    def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
-        """Not offered: a turn is acted on only when its answer is whole."""
-        raise NotImplementedError("the runner sees whole answers only")
+    async def stream_response(self, *args: Any, **kwargs: Any) -> AsyncIterator[TResponseStreamEvent]:
+        """Give the runner the whole answer as one event: a turn is acted on only when its answer is whole."""
+        await self.get_response(*args, **kwargs)
+        if self.answer is not None:
+            yield self.answer.to_event()
 
     async def close(self) -> None:
         """Release what the wrapped model holds."""

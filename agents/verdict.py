@@ -8,7 +8,7 @@ from agents.tool_context import ToolContext
 
 from andon.agents.handoffs import Accepted, deliver
 from andon.agents.payloads import payload_schema
-from andon.agents.refusals import Repairable
+from andon.agents.replies import Repairable
 from andon.records.review import Finding, Review
 
 FINISH = "finish_review"

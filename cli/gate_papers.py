@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 
 from andon.cli.diff_view import show_diff
-from andon.cli.printing import BAD, MUTED, say
+from andon.cli.printing import BAD, GOOD, MUTED, say
 from andon.context.diffs import FileDiff, split_diff
-from andon.line.checks import is_test_file
+from andon.guardrails.test_files import is_test_file
 from andon.records.checks import Comparison, TestResult
 from andon.records.plan import PlanPayload
 
@@ -34,6 +34,16 @@ def _list(console: Console, heading: str, texts: Sequence[str], *, numbered: boo
         say(console, text, mark=f"  {number}. " if numbered else "  - ")
     if not texts:
         say(console, ("none named", MUTED), mark="  ")
+
+
+def show_facts(console: Console, facts: str) -> None:
+    """Print what a question is about; it was cleaned where it was made, lines of a diff in their colours."""
+    console.print()
+    in_diff = False
+    for line in facts.splitlines():
+        in_diff = in_diff or line.startswith("--- a/")
+        style = {"+": GOOD, "-": BAD, "@": MUTED}.get(line[:1], "") if in_diff else ""
+        say(console, (line, style), mark="  ")
 
 
 def show_evidence(console: Console, papers: Path) -> None:

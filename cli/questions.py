@@ -10,14 +10,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from andon.cli.editor import edited
-from andon.cli.gate_papers import show_evidence, show_plan
+from andon.cli.gate_papers import show_evidence, show_facts, show_plan
 from andon.cli.printing import ASK, BAD, MUTED, console_on, say, sign, wants_plain
 from andon.context.strict_json import parse_json, problems
 from andon.line.engine import Answer, Gate
 from andon.records.errors import UserError
 from andon.records.plan import PlanPayload
 
-_WORDS = {"y": "y", "yes": "y", "n": "n", "no": "n", "e": "e", "edit": "e", "s": "s", "stop": "s"}
+_WORDS = {word: word[0] for word in ("y", "yes", "k", "kind", "n", "no", "e", "edit", "s", "stop")}
 _LINE_BYTES = 65_536
 
 
@@ -33,9 +33,12 @@ class Questions:
 
     async def __call__(self, gate: Gate) -> Answer:
         """Show what the gate is about and return what the person answers; the end of the input is `stop`."""
-        if gate.name.startswith("plan-"):
+        if gate.subject == "plan":
             return await self._plan(gate)
-        show_evidence(self._console, self._papers)
+        if gate.subject == "evidence":
+            show_evidence(self._console, self._papers)
+        else:
+            show_facts(self._console, gate.shown)
         return await self._decided(gate, "") or Answer("yes")
 
     async def _plan(self, gate: Gate) -> Answer:
@@ -55,10 +58,13 @@ class Questions:
 
     async def _decided(self, gate: Gate, edit: str) -> Answer | None:
         """Ask until there is an answer; None is a yes."""
-        keys = "yn" + "e" * bool(edit) + "s"
+        keys = "y" + "k" * bool(gate.kind) + "n" + "e" * bool(edit) + "s"
         _question(self._console, gate.question)
+        kind = "[k]ind  " if gate.kind else ""
+        if gate.kind:
+            say(self._console, (f"yes: this once; kind: {gate.kind}", MUTED), mark="  ")
         while True:
-            said = await self._line(f"  [y]es  [n]o (say why)  {edit}[s]top: ")
+            said = await self._line(f"  [y]es  {kind}[n]o (say why)  {edit}[s]top: ")
             if said is None:
                 return Answer("stop")
             word, _, rest = said.strip().partition(" ")
@@ -66,7 +72,7 @@ class Questions:
             if key == "n":
                 return await self._no(rest.strip())
             if key in keys and key and not rest.strip():
-                return {"y": None, "e": Answer("edit"), "s": Answer("stop")}[key]
+                return {"y": None, "k": Answer("kind"), "e": Answer("edit"), "s": Answer("stop")}[key]
             say(self._console, (f"Type {', '.join(keys[:-1])} or {keys[-1]}, then Enter.", MUTED), mark="  ")
 
     async def _no(self, reason: str) -> Answer:

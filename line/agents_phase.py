@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING
 from andon.agents.lane import run_lane
 from andon.context.docs import DocsIndex
 from andon.context.packets import planner_packet, tree_lines
+from andon.guardrails.budgets import Budget
+from andon.guardrails.own_steps import AMEND_PLAN
 from andon.line.base_files import CommitFiles
 from andon.line.job import Job
 from andon.line.lane import Lane
 from andon.mcp_servers.inprocess import ToolConnection
+from andon.mcp_servers.meter import Meter
+from andon.mcp_servers.own_tools import OwnTool
 from andon.mcp_servers.toolset import Workbench
+from andon.records.plan import AmendPlan
 from andon.records.review import Review
 
 if TYPE_CHECKING:
@@ -23,8 +28,10 @@ if TYPE_CHECKING:
     from andon.records.calls import Role
 
 
-async def agents_phase(job: Job, lane: Lane, models: "Mapping[Role, Model]", stack: AsyncExitStack) -> Review:
-    """Have the role of each model work, from the planner's packet to the review that ends the lane.
+async def agents_phase(
+    job: Job, lane: Lane, models: "Mapping[Role, Model]", stack: AsyncExitStack, budget: Budget
+) -> Review:
+    """Have the role of each model work within `budget`, from the planner's packet to the review that ends the lane.
 
     What is opened for it is closed by `stack`.
 
@@ -38,10 +45,22 @@ async def agents_phase(job: Job, lane: Lane, models: "Mapping[Role, Model]", sta
         docs=lambda query: _docs(job.files).lookup(query),
         events=lane.events,
         command_seconds=job.settings.limits.command_seconds,
+        asking=lane.asks.granted,
+        meter=Meter(budget, lane.events, lambda: lane.effects.state),
+        effects=lane.effects,
+        hold=lane.hold,
+    )
+    await lane.effects.begin()
+    amend = OwnTool(
+        AMEND_PLAN,
+        "Add files or folders that must change too to the plan. The reviewer judges why.",
+        AmendPlan,
+        lane.amend,
+        judge=lane.amendments.judge,
     )
     connections: dict[Role, MCPServer] = {}
     for role in models:
-        connection = ToolConnection(workbench, role, lane.engine)
+        connection = ToolConnection(workbench, role, lane.engine, own=[amend] if role == "executor" else [])
         stack.push_async_callback(connection.cleanup)
         await connection.connect()
         connections[role] = connection
@@ -56,7 +75,7 @@ async def agents_phase(job: Job, lane: Lane, models: "Mapping[Role, Model]", sta
         models=models,
         events=lane.events,
         engine=lane.engine,
-        max_model_calls=job.settings.limits.model_calls,
+        budget=budget,
     )
 
 

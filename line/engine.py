@@ -17,12 +17,16 @@ class Gate:
 
     name: str
     """Unique in the run."""
+    subject: Literal["plan", "tool", "effect", "evidence"]
+    """What is asked about."""
     question: str
     """What the person decides, in a sentence, made from records."""
     parked: StopCode
     """How the run ends when there is nobody to ask, or when nothing but yes lets it go on."""
     shown: str = ""
-    """What the person should read before answering."""
+    """What the person should read before answering, made from facts."""
+    kind: str = ""
+    """What `kind` would allow for the rest of the run, in words; empty: it cannot be answered so."""
     editable: str = ""
     """A JSON document the person may change instead of agreeing to it; empty: nothing can be edited."""
 
@@ -31,7 +35,8 @@ class Gate:
 class Answer:
     """What a person said at a gate."""
 
-    kind: Literal["yes", "no", "edit", "stop"]
+    kind: Literal["yes", "kind", "no", "edit", "stop"]
+    """`kind`: yes, and to all of the same kind in this run."""
     text: str = ""
     """With `no` the reason, with `edit` the changed document."""
 
@@ -75,12 +80,12 @@ class InProcessEngine:
         return self._ask is not None
 
     async def wait(self, gate: Gate) -> Answer:
-        """Return what a person answered: `yes`, `no`, or `edit` where the gate has something to edit.
+        """Return what a person answered: anything but `stop`.
 
         Raises:
             RunError: with the gate's stop code if nobody can be asked here; `interrupted` if the person stops the run.
         """
-        self._events.emit("phase", name="waiting", gate=gate.name, question=gate.question)
+        self._events.emit("phase", name="waiting", gate=gate.name, subject=gate.subject, question=gate.question)
         if self._ask is None:
             raise RunError(gate.parked, gate.question)
         answer = await self._ask(gate)

@@ -1,32 +1,42 @@
 """The middle of a run: what the line does at each handoff between planner, executor and reviewer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from andon.agents.refusals import Declined, Repairable
+from andon.agents.replies import Repairable, Start, Told, Waits
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
-from andon.guardrails.judge import Policy, judge_change, refusal_of
+from andon.guardrails.judge import Policy, judge
+from andon.guardrails.own_steps import AMEND_PLAN
+from andon.guardrails.scope import Scope
+from andon.line.amendments import Amendments
+from andon.line.asks import Asks
 from andon.line.checks import OpenSandbox, check_change
 from andon.line.claims import red_evidence
 from andon.line.engine import Gate, InProcessEngine
 from andon.line.event_log import EventLog
+from andon.line.final_tree import closed_in_tree
 from andon.line.job import Job
 from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
-from andon.line.scope import outside_plan
+from andon.mcp_servers.effect_gate import EffectGate
+from andon.mcp_servers.settled import Held
+from andon.records.calls import Decision, Role, ToolCall
 from andon.records.checks import CheckRecord, Comparison, TestResult
 from andon.records.errors import RunError
-from andon.records.plan import ChangeReport, Plan, PlanPayload
+from andon.records.plan import AmendPlan, ChangeReport, Plan, PlanPayload
 from andon.records.project import ProjectSetup
 from andon.records.review import Review
 from andon.records.stops import StopCode
-from andon.sandbox.names import shown
 from andon.sandbox.protocol import Sandbox
 from andon.sandbox.store import TreeStore
 from andon.sandbox.tree_out import TakenTree, take_tree
 
 _REFUSALS = 3
 """Handing over a tree that policy refuses this often ends the run: the model does not undo it."""
+
+
+_READ_BYTES = 1_000_000
 
 
 @dataclass
@@ -44,6 +54,8 @@ class Lane:
     folder: RunFolder
     base_tree: str
     base: Sequence[CheckRecord]
+    asks: Asks
+    effects: EffectGate
     tree: str
     """The last tree taken; the base tree until then."""
     plan: Plan | None = None
@@ -56,7 +68,11 @@ class Lane:
     ignored: list[str] = field(default_factory=list)
     under_review: bool = False
     """True from the checks of a tree until the executor gets it back: what changes meanwhile is nobody's work."""
+    held: list[Held] = field(default_factory=list)
+    """Changes that were undone until a person allows them."""
     _plans: int = 0
+    _unapproved: PlanPayload | None = None
+    """The plan that a person reads."""
     _takes: int = 0
     _refused: int = 0
     _unchanged: int = 0
@@ -64,31 +80,91 @@ class Lane:
     _reviewed: str = ""
     """The tree of the last review that handed back."""
 
+    def __post_init__(self) -> None:
+        """Begin without amendments."""
+        allowed = self.job.settings.limits.amended_paths
+        self.amendments = Amendments(self.policy, allowed, self.events, lambda: self.effects.scope)
+
     async def plan_ready(self, payload: PlanPayload) -> str:
         """Keep the plan and return the executor's packet."""
         task = self.job.task
         if task.acceptance_criteria and payload.acceptance_criteria != task.acceptance_criteria:
             raise Repairable("acceptance_criteria must be the task's, word for word and in order; add nothing")
-        if self.engine.someone_there:
-            payload = await self._approved(payload)
+        if self._plan_is_asked:
+            self._unapproved = payload
+            raise Waits("A person reads this plan; the line goes on with the answer.")
+        return self._plan_kept(payload)
+
+    def _plan_kept(self, payload: PlanPayload) -> str:
+        task = self.job.task
         self.plan = Plan(
             **payload.model_dump(),
             task_id=task.id,
             branch=self.job.branch,
             criteria_proposed=not task.acceptance_criteria,
         )
+        self.effects.scope = Scope.of(self.plan, set(self.job.files.paths))
         self.folder.write("plan.json", self.plan.model_dump_json(indent=2) + "\n")
         files = small_files(self.plan, self.job.files)
         return executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base, files)
 
-    async def _approved(self, payload: PlanPayload) -> PlanPayload:
+    @property
+    def _plan_is_asked(self) -> bool:
+        when = self.job.settings.approvals.plan
+        return when == "always" or (when == "attended" and self.engine.someone_there)
+
+    @property
+    def waits(self) -> bool:
+        """True if a person has to answer before the next turn."""
+        return self._unapproved is not None or bool(self.held)
+
+    async def answered(self) -> Start | Told:
+        """Ask what has to be answered, and return how the work goes on."""
+        payload, self._unapproved = self._unapproved, None
+        if payload is not None:
+            return await self._plan_answered(payload)
+        held, self.held = self.held, []
+        return Told(await self.asks.effects(held, self.effects))
+
+    async def allows(self, role: Role, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        """Ask a person for one call; return None if it may be made, else what the role is told."""
+        call = ToolCall(tool=tool, arguments=dict(arguments), role=role)
+        return await self.asks.call(call, self._verdict, self._text_of)
+
+    async def amend(self, amendment: AmendPlan, _: object) -> str:
+        """Add to the plan what was judged and allowed."""
+        return self.amendments.grant(amendment)
+
+    def hold(self, held: Sequence[Held]) -> str:
+        """Keep changes that were undone until a person is asked, after this turn; return what the model is told."""
+        if not self.asks.granted.parks:
+            return "Nobody can be asked here: do without it, or report it under not_done."
+        self.held += held
+        return "A person is asked now; you read the answer next."
+
+    async def _verdict(self, call: ToolCall) -> Decision:
+        if call.tool == AMEND_PLAN:
+            return self.amendments.judge(call.arguments)
+        return await judge(call, self.policy, self.sandbox.resolve)
+
+    async def _text_of(self, path: str) -> str | None:
+        try:
+            return (await self.sandbox.read(path, limit=_READ_BYTES)).decode()
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    async def _plan_answered(self, payload: PlanPayload) -> Start | Told:
         self._plans += 1
         document = payload.model_dump_json(indent=2)
-        gate = Gate(f"plan-{self._plans}", "Go on with this plan?", StopCode.NO_EVIDENCE, document, document)
+        gate = Gate(
+            f"plan-{self._plans}", "plan", "Go on with this plan?", StopCode.NEEDS_PERSON, document, editable=document
+        )
         answer = await self.engine.wait(gate)
         if answer.kind == "no":
-            raise Declined(f"a person refused this plan: {answer.text or 'no reason was given'}")
-        return PlanPayload.model_validate_json(answer.text) if answer.kind == "edit" else payload
+            why = answer.text or "no reason was given"
+            return Told(f"A person refused this plan: {why}. Mend it and hand it over again.")
+        chosen = PlanPayload.model_validate_json(answer.text) if answer.kind == "edit" else payload
+        return Start("executor", self._plan_kept(chosen))
 
     async def change_ready(self, report: ChangeReport) -> str:
         """Take the tree, check it in fresh sandboxes, and return the reviewer's packet."""
@@ -117,6 +193,8 @@ class Lane:
             self.outside_plan(),
             self.store.diff(self.base_tree, self.tree),
             self.store.diff(self._reviewed, self.tree) if self._reviewed else "",
+            self.amendments.granted,
+            self.asks.allowed_paths,
         )
 
     async def changes_wanted(self, review: Review) -> str:
@@ -174,6 +252,8 @@ class Lane:
                 self.open_sandbox,
                 time_limit=self.job.settings.limits.check_seconds,
                 on_repeat=lambda names: self.events.emit("phase", name="head-again", checks=names),
+                accepted=self.asks.allowed_paths,
+                audit=self.job.audit,
             )
 
         self.head, comparison = await self.engine.step("checks", str(self._takes), check)
@@ -192,15 +272,26 @@ class Lane:
         self.folder.write("test-result.json", result.model_dump_json(indent=2) + "\n")
 
     def outside_plan(self) -> list[str]:
-        """Return the paths changed in the tree taken last that the plan does not cover."""
-        if self.plan is None:
-            return []
-        base_paths = {shown(file.path) for file in self.store.files(self.base_tree)}
-        return outside_plan(self.plan, base_paths, self.store.changed(self.base_tree, self.tree))
+        """Return the paths changed in the tree taken last that neither the plan nor an amendment covers."""
+        scope = self.effects.scope
+        changed = self.store.changed(self.base_tree, self.tree) if scope else []
+        return [path for path in changed if scope and not scope.covers(path)]
+
+    def closed(self) -> list[str]:
+        """Return why the tree taken last may not be delivered, a sentence for each path."""
+        grants = self.asks.grants
+        return closed_in_tree(
+            self.store,
+            self.base_tree,
+            self.tree,
+            self.policy,
+            scope=self.effects.scope,
+            accepted=self.effects.allowed,
+            approved=grants.kinds("executor"),
+        )
 
     def _refuse_what_policy_closes(self, taken: TakenTree) -> None:
-        closed = [judge_change(path, self.policy) for path in taken.changed]
-        reasons = [*taken.refused, *(refusal_of(decision) for decision in closed if decision.verdict != "allow")]
+        reasons = [*taken.refused, *self.closed()]
         if not reasons:
             return
         self._refused += 1

@@ -1,16 +1,21 @@
 """One run from a prepared job to a result: the order of calls here is the way of a task."""
 
 import asyncio
+import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from andon.context.detect import detect
 from andon.delivery.branch import deliver
+from andon.guardrails.approvals import Grants
+from andon.guardrails.budgets import Budget
 from andon.guardrails.judge import Policy
+from andon.line.asks import Asks
 from andon.line.base_warnings import base_warnings
+from andon.line.budget import asking_off_the_clock, budget_of
 from andon.line.checks import check_tree
 from andon.line.claims import doubt
 from andon.line.conclude import conclude, set_status
@@ -26,6 +31,9 @@ from andon.line.run_state import RunState, UsageSum
 from andon.line.sandboxes import Sandboxes
 from andon.line.stop_of import stop_of
 from andon.line.uninterrupted import uninterrupted
+from andon.mcp_servers.ask import Granted
+from andon.mcp_servers.effect_gate import EffectGate
+from andon.mcp_servers.workspace_diff import BaseTree
 from andon.records.calls import Role
 from andon.records.errors import RunError, UserError
 from andon.records.project import ProjectSetup
@@ -53,21 +61,34 @@ class Answerer:
     """Makes the model of each role. Called once, in a thread, while the base is checked: it may load what it needs."""
     label: str
     """For the result: a model's name, or what a cassette says of itself."""
+    names: Mapping[Role, str] = field(default_factory=dict)
+    """The model of each role, for its price; empty where nobody is paid."""
 
 
 async def run_job(
-    job: Job, answerer: Answerer, *, listeners: Sequence[Listener] = (), ask: Ask | None = None
+    job: Job,
+    answerer: Answerer,
+    *,
+    listeners: Sequence[Listener] = (),
+    ask: Ask | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> RunResult:
     """Run one job to its end and return what happened; every end but a broken disk is a result, never an exception.
 
     The run's papers lie in `factory/runs/<task-id>/` afterwards and the task's entry in the queue has its status.
+    `clock` gives seconds for the limits on time; it is read within steps.
+
+    Raises:
+        UserError: no run could begin.
     """
+    budget = budget_of(job.settings, answerer.names, clock)
     folder = RunFolder.create(job.repository.root, job.run_id, job.task.id)
     try:
-        state = RunState(usage=UsageSum(), warnings=list(job.warnings))
+        state = RunState(usage=UsageSum(), budget=budget, warnings=list(job.warnings))
         events = _begun(folder, [state.usage, *listeners])
         stack = AsyncExitStack()
-        code, message = await _ending(job, answerer, folder, events, InProcessEngine(events, ask), state, stack)
+        engine = InProcessEngine(events, asking_off_the_clock(ask, budget))
+        code, message = await _ending(job, answerer, folder, events, engine, state, stack)
         await uninterrupted(_clean_up(state, stack, keep_tree=code is not StopCode.DELIVERED))
         return conclude(job, answerer.label, folder, events, state, code, message)
     finally:
@@ -119,7 +140,7 @@ async def _work(
         events.emit("warning", text=warning)
     set_status(job, "running", {})
     # Loading the agent SDK takes two seconds, in which the sandbox starts and the base is checked.
-    loading = asyncio.create_task(asyncio.to_thread(_load, answerer))
+    loading = asyncio.create_task(asyncio.to_thread(_load, answerer, state.budget))
     stack.push_async_callback(_settled, loading)
     store = TreeStore.create(folder.path / "store.git", job.repository)
     base_tree = store.tree_of(job.base_commit)
@@ -156,11 +177,11 @@ async def _settled(loading: "asyncio.Task[AgentsPhase]") -> None:
     loading.exception()
 
 
-def _load(answerer: Answerer) -> AgentsPhase:
+def _load(answerer: Answerer, budget: Budget) -> AgentsPhase:
     from andon.line.agents_phase import agents_phase
 
     models = answerer.models()
-    return lambda job, lane, stack: agents_phase(job, lane, models, stack)
+    return lambda job, lane, stack: agents_phase(job, lane, models, stack, budget)
 
 
 async def _base_checks(
@@ -191,6 +212,10 @@ async def _base_checks(
     )
     for record in base:
         events.emit("check.ended", phase="base", name=record.name, outcome=record.outcome, reason=record.reason)
+    asks = _asks(job, engine)
+    effects = EffectGate(
+        sandbox, policy, BaseTree.of(store, base_tree), accepted=asks.grants.accepted, kinds=asks.grants.kinds
+    )
     lane = Lane(
         job=job,
         store=store,
@@ -203,10 +228,24 @@ async def _base_checks(
         folder=folder,
         base_tree=base_tree,
         base=base,
+        asks=asks,
+        effects=effects,
         tree=base_tree,
     )
     lane.write_test_result()
     return lane
+
+
+def _asks(job: Job, engine: InProcessEngine) -> Asks:
+    # The engine keeps no run alive after its process, so nothing that was allowed grows old in it.
+    grants = Grants(clock=lambda: 0.0)
+    granted = Granted(
+        grants,
+        run=job.run_id,
+        policy=job.policy.version,
+        parks=job.settings.approvals.unattended == "park" or engine.someone_there,
+    )
+    return Asks(engine, grants, granted)
 
 
 async def _deliver(job: Job, lane: Lane, review: Review, state: RunState) -> None:
@@ -214,12 +253,14 @@ async def _deliver(job: Job, lane: Lane, review: Review, state: RunState) -> Non
         raise RunError(StopCode.FAILED_REVIEW, f"The reviewer failed the change: {review.summary}")
     if lane.comparison is None:
         raise RunError(StopCode.INTERNAL, "the lane ended without checks")
+    if closed := lane.closed():
+        raise RunError(StopCode.POLICY_REFUSED, f"The change touches what is closed to agents: {'; '.join(closed)}")
     code, why = doubt(lane.comparison, review) or (None, "")
     if code is StopCode.CHECKS_FAILED:
         raise RunError(code, f"The checks are red: {why}.")
     if code is not None:
         question = f"Deliver although {why}?"
-        answer = await lane.engine.wait(Gate("evidence", question, code))
+        answer = await lane.engine.wait(Gate("evidence", "evidence", question, code))
         if answer.kind != "yes":
             raise RunError(code, f"A person said no: {question} {answer.text}".rstrip())
     papers = committed_papers(job, lane, state.warnings)

@@ -1,6 +1,7 @@
 """How our own agents reach the toolset: the SDK's MCP server interface over a client in this process."""
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from agents import AgentBase, AgentsException, RunContextWrapper
@@ -10,7 +11,8 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, GetPromptResult, ListPromptsResult
 from mcp_types import Tool as ListedTool
 
-from andon.mcp_servers.toolset import Workbench, build_toolset
+from andon.mcp_servers.own_tools import OwnTool
+from andon.mcp_servers.toolset import Workbench, build_toolset, needs_person
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.ports import Steps
@@ -30,9 +32,11 @@ class ToolConnection(MCPServer):
     model about it.
     """
 
-    def __init__(self, workbench: Workbench, role: Role, steps: Steps) -> None:
+    def __init__(self, workbench: Workbench, role: Role, steps: Steps, *, own: Sequence[OwnTool] = ()) -> None:
+        """`own` are tools of whoever drives the run."""
         super().__init__(failure_error_function=_failure_text)
         self._workbench = workbench
+        self._own = {tool.name: tool for tool in own}
         self._role = role
         self._steps = steps
         self._calls = 0
@@ -101,13 +105,25 @@ class ToolConnection(MCPServer):
         """There are none."""
         raise ValueError(f"there is no prompt {name!r}")
 
+    def _get_needs_approval_for_tool(
+        self, tool: ListedTool, agent: AgentBase[Any] | None
+    ) -> Callable[[RunContextWrapper[Any], dict[str, Any], str], Awaitable[bool]]:
+        # Private in the SDK (pinned below 0.25): its public setting is not shown the arguments.
+        async def needs(_: RunContextWrapper[Any], arguments: dict[str, Any], __: str) -> bool:
+            try:
+                return await needs_person(self._workbench, self._role, self._own, tool.name, arguments)
+            except RunError as error:
+                raise _RunStopped(error.code, str(error)) from error
+
+        return needs
+
     def _connected(self) -> Client:
         if self._client is None:
             raise RuntimeError(f"{self.name} is not connected: call connect() first")
         return self._client
 
     async def _serve(self, ready: asyncio.Future[Client]) -> None:
-        server = build_toolset(self._workbench, self._role)
+        server = build_toolset(self._workbench, self._role, own=list(self._own.values()))
         try:
             async with Client(server, read_timeout_seconds=_READ_SECONDS) as client:
                 ready.set_result(client)

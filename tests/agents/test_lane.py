@@ -1,6 +1,7 @@
 """The lane from end to end: who hands over to whom, what each role sees, and what ends the run."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +10,12 @@ from agents import Model
 from agents.items import TResponseOutputItem
 from agents.mcp import MCPServer
 from agents.testing import ModelCall, ModelStep, ScriptedModel, assistant_message, function_call
+from budget_kit import budget
 from openai.types.responses import ResponseOutputMessage, ResponseOutputRefusal
 
+
 from andon.agents.lane import run_lane
-from andon.agents.refusals import Repairable
+from andon.agents.replies import Repairable, Start, Told, Waits
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import EventKind, Events
@@ -44,6 +47,21 @@ class Line:
 
     came: list[PlanPayload | ChangeReport | Review] = field(default_factory=list)
     raises: dict[str, list[Exception]] = field(default_factory=dict)
+    waits: bool = False
+    answers: list[Start | Told] = field(default_factory=list)
+    """What a person answers, in order, whenever the line waits."""
+    permits: list[str | None] = field(default_factory=list)
+    """What a person says of each call that needs one."""
+    asked: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    """The calls a person was asked for."""
+
+    async def answered(self) -> Start | Told:
+        self.waits = False
+        return self.answers.pop(0)
+
+    async def allows(self, role: Role, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        self.asked.append((role, tool, dict(arguments)))
+        return self.permits.pop(0)
 
     def _take(self, name: str, paper: PlanPayload | ChangeReport | Review) -> None:
         if planted := self.raises.get(name):
@@ -52,6 +70,9 @@ class Line:
 
     async def plan_ready(self, plan: PlanPayload) -> str:
         self._take("plan_ready", plan)
+        if self.answers:
+            self.waits = True
+            raise Waits("A person reads the plan.")
         return "PACKET executor"
 
     async def change_ready(self, report: ChangeReport) -> str:
@@ -114,7 +135,7 @@ class Factory:
         """The data of every event of one kind."""
         return [data for emitted, data in self.seen if emitted == kind]
 
-    async def run(self, model: Model, *, max_model_calls: int = 30) -> Review:
+    async def run(self, model: Model, *, model_calls: int = 30) -> Review:
         """Run the lane with one model for all three roles."""
         return await run_lane(
             "PACKET planner",
@@ -123,7 +144,7 @@ class Factory:
             models=dict.fromkeys(ROLES, model),
             events=self.events,
             engine=self.engine,
-            max_model_calls=max_model_calls,
+            budget=budget(model_calls=model_calls),
         )
 
 
@@ -467,17 +488,17 @@ async def test_a_fault_in_a_tool_is_never_told_to_the_model(
 async def test_the_budget_of_model_calls_ends_the_run(factory: Factory, script: Script) -> None:
     model = ScriptedModel([[script.read("a")], [assistant_message("text")], [script.plan()]])
 
-    stop = await stop_of(factory, model, max_model_calls=3)
+    stop = await stop_of(factory, model, model_calls=3)
 
-    assert stop == (StopCode.BUDGET_SPENT, "All 3 model calls of the run are spent (limits.model_calls).")
+    assert stop == (StopCode.BUDGET_SPENT, "limits.model_calls: 3 of 3 model calls of the run are spent.")
 
 
 async def test_a_nudge_does_not_exceed_the_budget(factory: Factory) -> None:
     model = ScriptedModel([[assistant_message("text")]])
 
-    stop = await stop_of(factory, model, max_model_calls=1)
+    stop = await stop_of(factory, model, model_calls=1)
 
-    assert stop == (StopCode.BUDGET_SPENT, "All 1 model calls of the run are spent (limits.model_calls).")
+    assert stop == (StopCode.BUDGET_SPENT, "limits.model_calls: 1 of 1 model calls of the run are spent.")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import httpx2
@@ -13,11 +14,15 @@ import pytest
 from agents import Model, ModelSettings, ModelTracing, Usage, trace
 from agents.mcp import MCPServer
 from agents.testing import ScriptedModel, function_call
+from budget_kit import budget
 
 from andon.agents.lane import run_lane
 from andon.agents.models import openai_model
 from andon.agents.prompts import role_text
+from andon.agents.replies import Start, Told
 from andon.agents.step_model import StepModel
+from andon.guardrails.budgets import Budget
+from andon.records.budget import Allowance, Price
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -128,12 +133,15 @@ class Asker:
 
     events: Events
     engine: Steps
+    budget: Budget = field(default_factory=budget)
 
     def model(self, provider: Provider, name: str = "m") -> StepModel:
         return self.around(openai_model(name, base_url=provider.url, api_key=KEY))
 
     def around(self, model: Model) -> StepModel:
-        return StepModel(model, role="planner", events=self.events, engine=self.engine, call_ids=set())
+        return StepModel(
+            model, role="planner", events=self.events, engine=self.engine, call_ids=set(), budget=self.budget
+        )
 
     async def stop(self, model: StepModel) -> str:
         """The message of the stop that asking ends with."""
@@ -158,7 +166,9 @@ async def test_an_answer_is_stored_counted_and_reported(
     (call,) = response.output
     assert (call.name, call.arguments, call.call_id) == ("read_file", '{"path": "a"}', "c_read_file_0")
     assert response.usage.input_tokens_details.cached_tokens == 3
-    usage = {"requests": 1, "input_tokens": 11, "output_tokens": 7}
+    usage = {
+        "requests": 1, "input_tokens": 11, "output_tokens": 7, "cached_tokens": 3, "estimated": 0, "cost": None,
+    }  # fmt: skip
     assert seen == [("model.answered", {"role": "planner", "tools": ["read_file"], "usage": usage})]
     assert list(stored) == ["model:planner:1"]
 
@@ -326,18 +336,59 @@ async def test_a_stop_that_a_client_wrapped_comes_through(asker: Asker) -> None:
     assert (caught.value.code, len(model.calls)) == (StopCode.CASSETTE_MISS, 1)
 
 
-async def test_answers_without_usage_are_counted_as_requests(
-    asker: Asker, seen: list[tuple[str, dict[str, Any]]]
+@pytest.mark.parametrize(
+    ("counted", "sent", "got", "estimated"),
+    [
+        (Usage(), 12, 22, 1),
+        (Usage(input_tokens=11), 11, 22, 1),
+        (Usage(output_tokens=7), 12, 7, 1),
+        (Usage(input_tokens=-11, output_tokens=10**12), 12, 22, 1),
+        (Usage(input_tokens=11, output_tokens=7), 11, 7, 0),
+    ],
+)
+async def test_tokens_that_a_provider_does_not_count_are_estimated_from_the_text(
+    asker: Asker, seen: list[tuple[str, dict[str, Any]]], counted: Usage, sent: int, got: int, estimated: int
 ) -> None:
-    model = asker.around(ScriptedModel([{"output": [function_call("t", {}, call_id="c")], "usage": Usage()}]))
+    model = asker.around(ScriptedModel([{"output": [function_call("t", {}, call_id="c")], "usage": counted}]))
 
     await ask(model)
 
-    assert seen[0][1]["usage"] == {"requests": 1, "input_tokens": 0, "output_tokens": 0}
+    assert seen[0][1]["usage"] == {
+        "requests": 1, "input_tokens": sent, "output_tokens": got, "cached_tokens": 0, "estimated": estimated,
+        "cost": None,
+    }  # fmt: skip
+
+
+async def test_a_priced_answer_tells_its_cost_and_a_spent_budget_asks_nobody(
+    events: Events, engine: Steps, seen: list[tuple[str, dict[str, Any]]]
+) -> None:
+    price = Price(input=Decimal(2), cached_input=Decimal("0.5"), output=Decimal(10))
+    limited = Budget(Allowance(cost=Decimal("0.00008")), {}, lambda: 0.0, {"planner": price})
+    async with serving(READ, READ) as provider:
+        model = Asker(events, engine, limited).model(provider)
+        await ask(model)
+        with pytest.raises(RunError) as caught:
+            await ask(model)
+        asked = len(provider.requests)
+
+    # 8 tokens at 2, 3 at 0.5 and 7 at 10 dollars a million: 87.5 millionths, rounded up; the limit is 80.
+    assert (seen[0][1]["usage"]["cost"], asked) == ("0.000088", 1)
+    assert (caught.value.code, str(caught.value)) == (
+        StopCode.BUDGET_SPENT,
+        "limits.cost: 0.000088 of 0.00008 US dollars of the run are spent.",
+    )
 
 
 class Pass:
     """A line that lets everything pass."""
+
+    waits = False
+
+    async def answered(self) -> Start | Told:
+        raise NotImplementedError
+
+    async def allows(self, role: Role, tool: str, arguments: Mapping[str, Any]) -> str | None:
+        return None
 
     async def plan_ready(self, plan: PlanPayload) -> str:
         return "PACKET executor"
@@ -372,7 +423,7 @@ async def test_the_first_request_of_each_role_is_small_without_the_tools(
             models=dict.fromkeys(ROLES, model),
             events=events,
             engine=engine,
-            max_model_calls=3,
+            budget=budget(model_calls=3),
         )
 
     sizes = {}
@@ -397,7 +448,7 @@ async def test_the_lane_ends_as_its_provider_fails(
                 models=dict.fromkeys(ROLES, model),
                 events=events,
                 engine=engine,
-                max_model_calls=9,
+                budget=budget(model_calls=9),
             )
 
     assert caught.value.code is StopCode.PROVIDER_FAILED
@@ -416,7 +467,7 @@ async def test_no_trace_is_kept_or_sent(
             models=dict.fromkeys(ROLES, ScriptedModel([[], []])),
             events=events,
             engine=engine,
-            max_model_calls=9,
+            budget=budget(model_calls=9),
         )
 
     with trace("afterwards") as made:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from agents import ModelSettings, ModelTracing
 from agents.testing import ScriptedModel, assistant_message, function_call
+from budget_kit import budget
 from wire_kit import Fault, Turn, Wire, calls, serving
 
 from andon.agents.model_names import wire_and_name
@@ -45,7 +46,7 @@ def step(events: Events, engine: Steps) -> Any:
 
     def make(wire: Wire, name: str, stream: bool) -> StepModel:
         model = openai_model(name, base_url=wire.url, api_key=KEY, stream=stream)
-        return StepModel(model, role="planner", events=events, engine=engine, call_ids=set())
+        return StepModel(model, role="planner", events=events, engine=engine, call_ids=set(), budget=budget())
 
     return make
 
@@ -245,7 +246,9 @@ async def test_items_named_only_as_they_are_done_are_the_answer(events: Events, 
                 yield event
 
     model = Streamed(EndsEmpty([[call]]))
-    response = await ask(StepModel(model, role="planner", events=events, engine=engine, call_ids=set()))
+    response = await ask(
+        StepModel(model, role="planner", events=events, engine=engine, call_ids=set(), budget=budget())
+    )
 
     assert [item.name for item in response.output] == ["read_file"]
 
@@ -258,7 +261,9 @@ async def test_a_stream_that_only_talks_is_no_answer_until_its_final_event(event
                     yield event
 
     model = NeverEnds([[assistant_message("hello")]] * 4)
-    said = await stop(StepModel(Streamed(model), role="planner", events=events, engine=engine, call_ids=set()))
+    said = await stop(
+        StepModel(Streamed(model), role="planner", events=events, engine=engine, call_ids=set(), budget=budget())
+    )
 
     assert (len(model.calls), "without its final event" in said) == (4, True)
 

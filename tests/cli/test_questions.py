@@ -26,7 +26,7 @@ PLAN = PlanPayload(
     risks=["none \x1b[31mred\x1b[0m [bold]loud[/bold]\n9. a step of mine"],
 )
 QUESTION = "[s]top: "
-EVIDENCE = Gate("evidence", "Deliver although 1 check result is gone?", StopCode.CHANGED_TESTS)
+EVIDENCE = Gate("evidence", "evidence", "Deliver although 1 check result is gone?", StopCode.CHANGED_TESTS)
 DIFF = """\
 diff --git a/calc.py b/calc.py
 index 1..2 100644
@@ -47,7 +47,7 @@ index 1..2 100644
 
 def gate(plan: PlanPayload = PLAN) -> Gate:
     document = plan.model_dump_json(indent=2)
-    return Gate("plan-1", "Go on with this plan?", StopCode.NO_EVIDENCE, document, document)
+    return Gate("plan-1", "plan", "Go on with this plan?", StopCode.NEEDS_PERSON, document, editable=document)
 
 
 def ask(

@@ -1,0 +1,75 @@
+"""What a person reads before allowing a call: its facts, made from the call itself and never from a model's account."""
+
+import difflib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from andon.guardrails.output import clean_text
+from andon.guardrails.redact import without_secrets
+from andon.records.calls import Decision, ToolCall
+
+_LINES = 400
+_BYTES = 40_000
+
+
+def call_facts(call: ToolCall, decision: Decision, before: str | None) -> str:
+    """Return the call in words: tool, role, rule, arguments, and what it would change as a diff.
+
+    `before` is the file that `edit_file` or `write_file` names, as it is now; None where there is none or it is no
+    text. Control, invisible and direction characters are spelled out, secrets left out, and what is too long is cut
+    with a note.
+    """
+    lines = [f"tool: {call.tool}, called by the {call.role}", f"rule: {decision.rule}"]
+    given = dict(call.arguments)
+    if call.tool in ("edit_file", "write_file") and isinstance(given.get("path"), str):
+        after = _after(call, before)
+        lines.append(f"path: {given['path']}")
+        if after is not None:
+            return shown_facts([*lines, *_diff(given["path"], before or "", after)])
+        given.pop("path")
+    lines += [f"{name}: {_word(value)}" for name, value in given.items()]
+    return shown_facts(lines)
+
+
+def text_diff(path: str, before: str, after: str) -> list[str]:
+    """Return the unified diff of one file, without line ends."""
+    return _diff(path, before, after)
+
+
+def _after(call: ToolCall, before: str | None) -> str | None:
+    """Return what the file would hold; None where the call would not work as it is."""
+    if call.tool == "write_file":
+        content = call.arguments.get("content")
+        return content if isinstance(content, str) else None
+    return None if before is None else _edited(before, call.arguments.get("edits"))
+
+
+def _edited(text: str, edits: Any) -> str | None:
+    for edit in edits if isinstance(edits, list) else [None]:
+        if (
+            not isinstance(edit, Mapping)
+            or not isinstance(edit.get("old"), str)
+            or not isinstance(edit.get("new"), str)
+        ):
+            return None
+        if text.count(edit["old"]) != 1:
+            return None
+        text = text.replace(edit["old"], edit["new"])
+    return text
+
+
+def _diff(path: str, before: str, after: str) -> list[str]:
+    return list(difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm=""))
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def shown_facts(lines: Sequence[str]) -> str:
+    """Return `lines` as a person reads them: cleaned, without secrets, bounded."""
+    kept = [clean_text(part) for line in lines for part in line.split("\n")]
+    text = without_secrets("\n".join(kept[:_LINES]))[:_BYTES]
+    left = len(kept) - text.count("\n") - 1
+    return f"{text}\n… {left} more lines are not shown" if left > 0 else text

@@ -1,0 +1,105 @@
+"""What a person is asked during one run, between turns, and what was allowed."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from andon.guardrails.approvals import Grants
+from andon.guardrails.call_facts import call_facts
+from andon.line.effect_facts import effect_facts
+from andon.line.engine import Answer, Gate, InProcessEngine
+from andon.mcp_servers.ask import Granted
+from andon.mcp_servers.effect_gate import EffectGate
+from andon.mcp_servers.settled import Held
+from andon.records.calls import Decision, ToolCall
+from andon.records.stops import StopCode
+
+Judge = Callable[[ToolCall], Awaitable[Decision]]
+"""The verdict on a call as the workspace stands now."""
+
+
+@dataclass
+class Asks:
+    """Puts calls and effects to a person. What was allowed is in `grants`, bound to what was shown."""
+
+    engine: InProcessEngine
+    grants: Grants
+    granted: Granted
+    allowed_paths: list[str] = field(default_factory=list)
+    """Paths whose change a person allowed."""
+    _asked: int = 0
+
+    async def call(self, call: ToolCall, judge: Judge, read: Callable[[str], Awaitable[str | None]]) -> str | None:
+        """Ask for one call; return None if it may be made, else what the role that made it is told.
+
+        `read` returns a text file of the workspace, None for what is none: the diff that is shown is made of it.
+
+        Raises:
+            RunError: as `InProcessEngine.wait`.
+        """
+        decision = await judge(call)
+        if decision.verdict != "ask" or not self.granted.is_open(call, decision):
+            # The choke point judges once more when the call is made.
+            return None
+        binding = self.granted.binding(call)
+        path = call.arguments.get("path")
+        facts = call_facts(call, decision, await read(path) if isinstance(path, str) else None)
+        answer = await self.ask("tool", f"Allow the {call.role} this call of {call.tool}?", facts, decision, call.role)
+        if answer.kind == "kind":
+            self.grants.kind(decision.rule, call.role)
+        elif answer.kind == "yes":
+            self.grants.once(binding)
+        else:
+            return refused_by_person(decision.rule, answer)
+        return None
+
+    async def effects(self, held: Sequence[Held], gate: EffectGate) -> str:
+        """Ask for changes that were undone until a person allows them, those of one rule together.
+
+        What is allowed is put back; return what the executor is told of them all.
+
+        Raises:
+            RunError: as `InProcessEngine.wait`, or the workspace is lost.
+        """
+        said = []
+        for rule, together in groupby(sorted(held, key=lambda each: each.rule), key=lambda each: each.rule):
+            said.append(await self._effects_of(rule, list(together), gate))
+        return "\n".join(said)
+
+    async def _effects_of(self, rule: str, held: Sequence[Held], gate: EffectGate) -> str:
+        paths = ", ".join(each.path for each in held)
+        decision = Decision(verdict="ask", rule=rule, reason=held[0].reason)
+        answer = await self.ask("effect", f"Allow this change of {paths}?", effect_facts(held), decision, "executor")
+        if answer.kind not in ("yes", "kind"):
+            return f"{paths}: {refused_by_person(rule, answer)}"
+        if answer.kind == "kind":
+            self.grants.kind(rule, "executor")
+        problem: str = await self.engine.step("effect", str(self._asked), lambda: gate.apply(held))
+        if problem:
+            return f"{paths}: a person allowed the change, but {problem}"
+        # The gate itself keeps what it put back for the final tree.
+        self.allowed_paths = [*dict.fromkeys([*self.allowed_paths, *(each.path for each in held)])]
+        return f"A person allowed the change of {paths}: it is in the workspace again."
+
+    async def ask(self, subject: str, question: str, facts: str, decision: Decision, role: str) -> Answer:
+        """Put one question with the facts it is about; yes, kind and no are answers.
+
+        Raises:
+            RunError: as `InProcessEngine.wait`.
+        """
+        self._asked += 1
+        gate = Gate(
+            f"{subject}-{self._asked}",
+            "effect" if subject == "effect" else "tool",
+            f"{question} {decision.reason}",
+            StopCode.NEEDS_PERSON,
+            shown=facts,
+            kind=f"all that the rule {decision.rule!r} asks about, by the {role}, in this run",
+        )
+        return await self.engine.wait(gate)
+
+
+def refused_by_person(rule: str, answer: Answer) -> str:
+    """Return what a role is told of a person's no."""
+    why = f": {answer.text}" if answer.text else "; no reason was given"
+    return f"refused ({rule}): a person said no{why}. Do without it, or report it under not_done."
