@@ -12,6 +12,7 @@ from andon.guardrails.operands import free_to_remove
 from andon.guardrails.protected import match
 from andon.guardrails.refusal import Found, Refused, Use
 from andon.guardrails.rules import RuleSet, strictest
+from andon.guardrails.test_files import is_test_file
 from andon.records.calls import Role
 from andon.records.project import ProtectedRule
 from andon.sandbox.protocol import WORKSPACE
@@ -29,9 +30,6 @@ _HIDES = re.compile(
 """Expansions that look as if they were to spell a closed name."""
 _LARGE = 12
 """From so many tracked files on, deleting a folder needs a person."""
-_TEST = re.compile(
-    r"(^|/)(tests?|spec|specs|__tests__|e2e)/|(^|/)(test_[^/]*|[^/]*_test\.[^/]+|[^/]*[.-](test|spec)\.[^/]+)$"
-)
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ class Places:
             if any(_glob(pattern).holds(tuple(paths.fold(one).split("/"))) for pattern in self.ground.locked):
                 raise Refused("locked", f"{one!r} is locked for this task; {_LEAVE}")
         known = bool(self.ground.tracked)
-        if any(_TEST.search(one) for one in below) or (not known and _TEST.search(path)):
+        if any(is_test_file(one) for one in below) or (not known and is_test_file(path)):
             found.ask("tests", f"{path!r} holds tests; removing or renaming them needs a person: {_LEAVE}")
         top = "/" not in path.strip("/")
         if len(below) >= _LARGE or (recursive and not known and top and not re.search(r"\.\w+$", path)):

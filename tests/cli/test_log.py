@@ -242,7 +242,8 @@ def test_ctrl_c_ends_following_with_130_and_not_a_word(repo: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_fault(repo: Path) -> None:
-    left(repo, BEGUN, *[("phase", {"name": "x" * 150})] * 2000)
+    many: list[tuple[EventKind, dict[str, Any]]] = [("phase", {"name": "x" * 150})] * 2000
+    left(repo, BEGUN, *many)
     command = [sys.executable, "-m", "andon", "log", "-C", str(repo), "run-1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
