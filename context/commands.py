@@ -35,6 +35,15 @@ CHECK_PYTHON_SYNTAX = ("python", "-c", PYTHON_SYNTAX)
 CHECK_NODE_SYNTAX = ("node", "-e", NODE_SYNTAX)
 """The same for JavaScript."""
 
+# Not F722: in annotations such as `Float[Array, "b c"]` it is wrong, and a project that chose no linter cannot say so.
+RUFF_ERRORS: tuple[str, ...] = (
+    "ruff", "check", "--isolated", "--no-cache", "--output-format", "concise", "--select", "E9,F63,F7,F82",
+    "--ignore", "F722", "--extend-exclude", "*.ipynb", ".",
+)  # fmt: skip
+"""The static check of a Python project that chose no linter: errors alone, whatever the project's settings say."""
+
+_NEXT: dict[tuple[str, ...], tuple[str, ...]] = {RUFF_ERRORS: CHECK_PYTHON_SYNTAX}
+
 _SCRIPTS = {PYTHON_SYNTAX: "python syntax", NODE_SYNTAX: "node syntax"}
 _BY_PROGRAM: dict[str, Runner] = {
     "pytest": "pytest", "py.test": "pytest", "npm": "npm", "pnpm": "pnpm", "yarn": "yarn", "make": "make",
@@ -47,11 +56,23 @@ def name_of(command: Command) -> str:
     argv = command.argv
     if len(argv) == 3 and argv[2] in _SCRIPTS:
         name = _SCRIPTS[argv[2]]
+    elif argv == RUFF_ERRORS:
+        name = "ruff (errors only)"
     elif len(argv) > 2 and _is_python(argv[0]) and argv[1] == "-m":
         name = " ".join(argv[2:])
     else:
         name = " ".join(argv)
     return name if command.cwd == "." else f"{name} (in {command.cwd})"
+
+
+def stand_in_of(command: Command) -> Command | None:
+    """Return the check that is made where the program of a static one is missing; None where there is none."""
+    if not command.instead:
+        return None
+    further = _NEXT.get(command.instead, ())
+    return command.model_copy(
+        update={"argv": command.instead, "runner": runner_of(command.instead), "instead": further}
+    )
 
 
 def runner_of(argv: Sequence[str]) -> Runner:

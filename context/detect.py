@@ -4,13 +4,20 @@ from collections.abc import Sequence
 from typing import Literal
 
 from andon.context.base import BaseFiles
-from andon.context.commands import CHECK_NODE_SYNTAX, CHECK_PYTHON_SYNTAX, name_of, programs_of, runner_of
+from andon.context.commands import (
+    CHECK_NODE_SYNTAX,
+    CHECK_PYTHON_SYNTAX,
+    RUFF_ERRORS,
+    name_of,
+    programs_of,
+    runner_of,
+)
 from andon.context.ecosystems import DIRECT, INDIRECT, PROJECT_DEPTH, Found, runner_of_script
 from andon.context.folder import Folder
 from andon.context.registries import Registries
 from andon.context.settings import SETTINGS_PATH, Settings
 from andon.context.setup_plan import plan_setup
-from andon.records.project import Command, ProjectSetup
+from andon.records.project import Command, ProjectSetup, Runner
 
 LOCK_FILES = frozenset({
     "Cargo.lock", "Gemfile.lock", "Pipfile.lock", "bun.lock", "bun.lockb", "composer.lock", "go.sum",
@@ -188,8 +195,8 @@ def _is_lock_file(path: str) -> bool:
 def _named(
     files: BaseFiles, argv: tuple[str, ...], kind: Literal["test", "static"], languages: Sequence[str] = ()
 ) -> Command:
-    instead = CHECK_PYTHON_SYNTAX if "python" in languages else CHECK_NODE_SYNTAX if "javascript" in languages else ()
     runner = runner_of(argv)
+    instead = _instead(runner, languages)
     if runner in ("npm", "pnpm", "yarn") and argv[1:] in (("test",), ("run", "test")):
         runner = runner_of_script(Folder(files, ".")) or runner
     return Command(
@@ -197,5 +204,11 @@ def _named(
         runner=runner,
         argv=argv,
         origin=SETTINGS_PATH,
-        instead=instead if kind == "static" and argv != instead else (),
+        instead=instead if kind == "static" and argv not in (CHECK_PYTHON_SYNTAX, CHECK_NODE_SYNTAX) else (),
     )
+
+
+def _instead(runner: Runner, languages: Sequence[str]) -> tuple[str, ...]:
+    if "python" in languages:
+        return CHECK_PYTHON_SYNTAX if runner == "ruff" else RUFF_ERRORS
+    return CHECK_NODE_SYNTAX if "javascript" in languages else ()

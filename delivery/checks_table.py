@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from andon.context.parts import cases, summary_of
+from andon.context.scan_parts import scan_lines, security_lines
 from andon.delivery.escape import code, inline
 from andon.records.checks import CheckRecord, Comparison
 
@@ -14,16 +15,23 @@ _HEADINGS: dict[str, str] = {
     "flaky": "Flaky: a test differs from run to run on the same tree. A person decides.",
     "none": "No evidence: the checks cannot show whether the change is good. A person decides.",
 }
+_INSECURE = "New security findings: a person decides."
 _SHOWN_TESTS = 50
 
 
 def outcome_line(comparison: Comparison | None) -> str:
-    """Return what the checks showed in one sentence."""
-    return _HEADINGS[comparison.outcome] if comparison else "The checks of the change did not run."
+    """Return what the checks showed in a sentence, and before it that something new is insecure."""
+    if comparison is None:
+        return "The checks of the change did not run."
+    heading = _HEADINGS[comparison.outcome]
+    return f"{_INSECURE} {heading}" if comparison.insecure else heading
 
 
 def checks_table(base: Sequence[CheckRecord], head: Sequence[CheckRecord], comparison: Comparison | None) -> str:
-    """Return a Markdown table of every check at base and head, and below it the tests that differ or fail."""
+    """Return a Markdown table of every check at base and head, below it the tests that differ or fail, and the scans.
+
+    New security findings stand above it.
+    """
     before = {record.name: record for record in base}
     after = {record.name: record for record in head}
     rows = [("check", "base", "head")]
@@ -34,7 +42,14 @@ def checks_table(base: Sequence[CheckRecord], head: Sequence[CheckRecord], compa
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [_row(row, widths) for row in rows]
     lines.insert(1, _row(tuple("-" * width for width in widths), widths))
-    return "\n".join([*lines, *_not_run(base, head), *(_tests(comparison) if comparison else [])])
+    first = _listed("New security findings", security_lines(comparison)) if comparison else []
+    last = [*_tests(comparison), *_listed("Scans", scan_lines(comparison))] if comparison else []
+    # The list is followed by a blank line, else a table would be a part of its last item.
+    return "\n".join([*first[1:], *([""] if first else []), *lines, *_not_run(base, head), *last])
+
+
+def _listed(heading: str, lines: Sequence[str]) -> list[str]:
+    return ["", f"{heading}:", "", *(f"- {inline(line)}" for line in lines)] if lines else []
 
 
 def _cell(record: CheckRecord | None) -> str:
@@ -57,6 +72,7 @@ def _tests(comparison: Comparison) -> list[str]:
         "Differ from run to run": comparison.flaky,
         "Gone": comparison.gone,
         "Pass only because the test was edited": comparison.edited,
+        "Weaker than at the base": comparison.weakened,
         "Fixed": cases(comparison.fixed),
         "New, and fail on the base": cases(comparison.new_failing_at_base),
         "Edited, and fail on the base as edited": cases(comparison.strengthened),

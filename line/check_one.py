@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from andon.context.commands import name_of
+from andon.context.commands import RUFF_ERRORS, name_of, stand_in_of
 from andon.guardrails.output import clean
+from andon.line.lint_findings import findings_of
 from andon.records.checks import CheckRecord
 from andon.records.project import Command
 from andon.sandbox.protocol import Finished, Sandbox
@@ -35,12 +36,15 @@ async def check_one(sandbox: Sandbox, tree: str, command: Command, time_limit: f
     missing = _missing(command, done)
     if not missing:
         return [Checked(_static_record(done, sandbox, tree, command))]
-    reason = f"{missing} is not installed in the sandbox"
-    stand_in = command.model_copy(update={"argv": command.instead, "runner": "other", "instead": ()})
-    instead = await check_one(sandbox, tree, stand_in, time_limit) if command.instead else []
+    stand_in = stand_in_of(command)
+    instead = await check_one(sandbox, tree, stand_in, time_limit) if stand_in else []
     # Where the stand-in's own program is missing too, one record says all there is to say.
     instead = [checked for checked in instead if checked.record.outcome != "not-run"]
-    reason += f"; {name_of(stand_in)} was checked instead" if instead else ""
+    if instead and command.argv == RUFF_ERRORS:
+        # Nobody asked for it, so nobody misses it.
+        return instead
+    reason = f"{missing} is not installed in the sandbox"
+    reason += f"; {instead[0].record.name} was checked instead" if instead else ""
     return [Checked(_static_record(done, sandbox, tree, command, reason)), *instead]
 
 
@@ -60,6 +64,7 @@ def _missing(command: Command, done: Finished) -> str:
 
 def _static_record(done: Finished, sandbox: Sandbox, tree: str, command: Command, reason: str = "") -> CheckRecord:
     outcome = "not-run" if reason else "timed-out" if done.timed_out else "failed" if done.exit_code else "passed"
+    found = findings_of(done) if command.argv == RUFF_ERRORS and not reason else None
     return CheckRecord(
         name=name_of(command),
         kind="static",
@@ -68,7 +73,8 @@ def _static_record(done: Finished, sandbox: Sandbox, tree: str, command: Command
         outcome=outcome,
         reason=reason,
         exit_code=None if reason else done.exit_code,
-        granularity="exit-code",
+        granularity="exit-code" if found is None else "finding",
+        tests=dict.fromkeys(found or [], "failed"),
         excerpt=clean(done.output[-_EXCERPT:], cap=_EXCERPT),
         seconds=round(done.seconds, 3),
         sandbox=sandbox.tier,

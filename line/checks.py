@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from fnmatch import fnmatch
-from pathlib import PurePosixPath
 
 from andon.context.commands import name_of
+from andon.guardrails.test_files import is_test_file
 from andon.line.check_one import Checked, check_one
+from andon.line.dependency_audit import AuditOrder
 from andon.line.evidence import compare
+from andon.line.scans import scanning, weakened_tests, with_scans
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.project import Command, ProjectSetup
 from andon.sandbox.protocol import SUBMODULE, Sandbox
@@ -16,9 +17,6 @@ from andon.tools.runs import TestRun
 
 OpenSandbox = Callable[[str], Awaitable[Sandbox]]
 """Starts a fresh sandbox that holds the given tree."""
-
-_TEST_FILES = ("test_*.py", "*_test.py", "conftest.py", "*_test.go", "*.test.*", "*.spec.*")
-_TEST_FOLDERS = ("test", "tests", "__tests__", "spec")
 
 
 async def check_tree(
@@ -92,39 +90,52 @@ async def check_change(
     *,
     time_limit: float,
     on_repeat: Callable[[list[str]], None] = lambda _: None,
+    accepted: Collection[str] = (),
+    audit: AuditOrder | None = None,
 ) -> tuple[list[CheckRecord], Comparison]:
-    """Check the head tree and compare it with the base, the tests of each also on the code of the other.
+    """Check the head tree and compare it with the base, the tests of each also on the code of the other; scan both.
 
-    `on_repeat` is told the names of the commands before they are run a second time.
+    `on_repeat` is told the names of the commands before they are run a second time. `accepted` are the test files
+    whose changes a person accepted, `audit` says how dependencies are audited, None: never.
 
     A command that hung is not crossed: what it would show is known by test id only, and it would hang again.
     """
-    unsteady = {record.name for record in base if record.flaky}
-    commands = [*setup.tests, *setup.static]
-    head = await check_tree(
-        head_tree, commands, open_sandbox, time_limit=time_limit, twice=unsteady, on_repeat=on_repeat
-    )
-    base_files = {file.path: file for file in store.files(base_tree)}
-    head_files = {file.path: file for file in store.files(head_tree)}
-    changed = {path for path in base_files.keys() | head_files.keys() if base_files.get(path) != head_files.get(path)}
-    tests = sorted(path for path in changed if is_test_file(os.fsdecode(path)))
+    async with scanning(store, base_tree, head_tree, audit) as scan:
+        unsteady = {record.name for record in base if record.flaky}
+        commands = [*setup.tests, *setup.static]
+        head = await check_tree(
+            head_tree, commands, open_sandbox, time_limit=time_limit, twice=unsteady, on_repeat=on_repeat
+        )
+        base_files = {file.path: file for file in store.files(base_tree)}
+        head_files = {file.path: file for file in store.files(head_tree)}
+        changed = {
+            path for path in base_files.keys() | head_files.keys() if base_files.get(path) != head_files.get(path)
+        }
+        tests = sorted(path for path in changed if is_test_file(os.fsdecode(path)))
 
-    async def crossed(
-        files: dict[bytes, TreeFile], onto: str, there: dict[bytes, TreeFile], records: Sequence[CheckRecord]
-    ) -> list[CheckRecord]:
-        taken = [files[path] for path in tests if path in files and files[path].mode != SUBMODULE]
-        hung = {record.name for record in records if record.outcome == "timed-out"}
-        worth = [command for command in setup.tests if name_of(command) not in hung]
-        if not taken or not worth:
-            return []
-        tree = store.build(onto, _put(store, taken, there))
-        return await check_tree(tree, worth, open_sandbox, time_limit=time_limit, twice_if_red=False)
+        async def crossed(
+            files: dict[bytes, TreeFile], onto: str, there: dict[bytes, TreeFile], records: Sequence[CheckRecord]
+        ) -> list[CheckRecord]:
+            taken = [files[path] for path in tests if path in files and files[path].mode != SUBMODULE]
+            hung = {record.name for record in records if record.outcome == "timed-out"}
+            worth = [command for command in setup.tests if name_of(command) not in hung]
+            if not taken or not worth:
+                return []
+            tree = store.build(onto, _put(store, taken, there))
+            return await check_tree(tree, worth, open_sandbox, time_limit=time_limit, twice_if_red=False)
 
-    old = await crossed(base_files, head_tree, head_files, head)
-    new = await crossed(head_files, base_tree, base_files, base)
-    return head, compare(
-        base, head, base_tests_at_head=old, head_tests_at_base=new, static_declined=setup.static_declined
-    )
+        old = await crossed(base_files, head_tree, head_files, head)
+        new = await crossed(head_files, base_tree, base_files, base)
+        comparison = compare(
+            base,
+            head,
+            base_tests_at_head=old,
+            head_tests_at_base=new,
+            static_declined=setup.static_declined,
+            weakened=weakened_tests(store, base_files, head_files),
+            accepted=accepted,
+        )
+        return head, with_scans(comparison, await scan)
 
 
 def _put(store: TreeStore, files: Sequence[TreeFile], there: Mapping[bytes, TreeFile]) -> list[Change]:
@@ -142,11 +153,3 @@ def _put(store: TreeStore, files: Sequence[TreeFile], there: Mapping[bytes, Tree
 def _folders(path: bytes) -> list[bytes]:
     parts = path.split(b"/")
     return [b"/".join(parts[:count]) for count in range(1, len(parts))]
-
-
-def is_test_file(path: str) -> bool:
-    """Say whether a path is a test or what tests lean on, by the names test runners use."""
-    pure = PurePosixPath(path)
-    return any(part.lower() in _TEST_FOLDERS for part in pure.parts[:-1]) or any(
-        fnmatch(pure.name, pattern) for pattern in _TEST_FILES
-    )

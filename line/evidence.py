@@ -4,7 +4,10 @@ Two kinds of names stand in a comparison: ids of tests, and `COMMAND (exit code)
 (a linter, `make test`, a suite that crashed or was stopped at its time limit). By exit code alone nothing can be told
 apart inside: a command that was red at the base and passes at the head is *not shown* to be fixed, and one whose exit
 code changed is newly red. One that is red both times is red as before if it is a linter; of tests it is no evidence,
-since a change that breaks more of them looks just the same.
+since a change that breaks more of them looks just the same. A linter that tells its findings apart is newly red by
+those alone that the base does not have.
+
+A test that was weakened stands in the row `changed-tests` like one that is gone, until a person accepted its file.
 
 A flaky test shows nothing by one result, so it counts neither as passing nor as failing.
 - It differs at the head, or it was flaky at the base and fails, is skipped or is gone at the head: the row is `flaky`,
@@ -18,9 +21,12 @@ and passes here: one that was red and is mended, a new one, or one whose edited 
 none does, the reason says so (`NOTHING_SHOWN`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from andon.line.rows import NOTHING_SHOWN, Ran, exit_code_id, row_of, some
+from andon.context.plain import one_line
+from andon.guardrails.weakened import Weakening
+from andon.line.lint_findings import new_findings
+from andon.line.rows import NOTHING_SHOWN, OpenChanges, Ran, exit_code_id, exit_code_of, row_of, some
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
 
 _RED = ("failed", "error")
@@ -34,12 +40,15 @@ def compare(
     base_tests_at_head: Sequence[CheckRecord] = (),
     head_tests_at_base: Sequence[CheckRecord] = (),
     static_declined: bool = False,
+    weakened: Sequence[Weakening] = (),
+    accepted: Collection[str] = (),
 ) -> Comparison:
     """Return the row of the table that holds for a change.
 
     `base_tests_at_head` are the test commands on the head's code with the base's version of every edited or removed
     test file; `head_tests_at_base` on the base's code with the head's test files. Either may be empty: not made.
-    `static_declined` says that the committed settings want no static check, so that none is missing.
+    `static_declined` says that the committed settings want no static check, so that none is missing. `weakened` is
+    what tests of the base lost, `accepted` the test files whose changes a person accepted.
     """
     before, after = results(base), results(head)
     commands = {exit_code_id(record) for record in (*base, *head)}
@@ -48,12 +57,16 @@ def compare(
     steady = sorted((before.keys() | after.keys()) - flaky)
     worse = _other_exit_codes(base, head)
     red = [name for name in steady if after.get(name) in _RED]
+    fresh = {exit_code_of(name): found for name, found in new_findings(base, head).items()}
     newly = [name for name in red if before.get(name) not in _RED or name in worse]
+    newly = sorted(
+        [name for name in newly if not fresh.get(name)] + [one for name in red for one in fresh.get(name, [])]
+    )
     new_passing = [name for name in steady if after.get(name) == "passed" and name not in before]
     seen = Comparison(
         outcome="green",
         newly_failing=newly,
-        still_failing=[name for name in red if name not in newly],
+        still_failing=[name for name in red if name not in newly and not fresh.get(name)],
         fixed=[name for name in steady if before.get(name) in _RED and name not in commands and _mended(after, name)],
         new_passing=new_passing,
         new_failing_at_base=[name for name in new_passing if _fails(new_on_old, name)],
@@ -69,13 +82,26 @@ def compare(
             if before.get(name) == "passed" and after.get(name) == "passed" and old_on_new.get(name) in _RED
         ],
         flaky=sorted(flaky),
+        weakened=[told(one) for one in weakened],
     )
+    unaccepted = [told(one) for one in weakened if one.path not in accepted]
+    open_changes = OpenChanges(_of_others(seen.gone, accepted), _of_others(seen.edited, accepted), unaccepted)
     unsettled = sorted(_flaky(head) | {name for name in flaky if after.get(name) != "passed"})
     ran = Ran(_some_ran(head, flaky), any(r.kind == "static" and r.outcome != "not-run" for r in head), static_declined)
-    outcome, reason = row_of(seen, head, unsettled, ran, commands)
+    outcome, reason = row_of(seen, open_changes, head, unsettled, ran, commands - fresh.keys())
     notes = [reason, *_not_shown(base, after, commands, flaky), *_settled(sorted(flaky.difference(unsettled)))]
     notes += [NOTHING_SHOWN] if outcome in ("green", "red-as-before") and not seen.shows_the_change else []
     return Comparison.model_validate(seen.model_dump() | {"outcome": outcome, "reason": "; ".join(notes)})
+
+
+def told(one: Weakening) -> str:
+    """Return a weakening as a record keeps it."""
+    place = f"{one.path}::{one.test}" if one.test else one.path
+    return one_line(f"{place}: {one.kind}: {one.detail}")
+
+
+def _of_others(tests: Sequence[str], accepted: Collection[str]) -> list[str]:
+    return [test for test in tests if test.partition("::")[0] not in accepted]
 
 
 def results(records: Sequence[CheckRecord]) -> dict[str, TestOutcome]:
@@ -90,7 +116,7 @@ def results(records: Sequence[CheckRecord]) -> dict[str, TestOutcome]:
 def _of(record: CheckRecord) -> Mapping[str, TestOutcome]:
     if record.outcome == "not-run":
         return {}
-    if record.granularity != "exit-code" and record.tests:
+    if record.granularity in ("test-id", "file") and record.tests:
         if record.outcome == "passed" or any(outcome in _RED for outcome in record.tests.values()):
             return record.tests
         # The command failed although no test of it did (a crash after the last test, a coverage gate): say so by name.

@@ -20,23 +20,45 @@ class Ran(NamedTuple):
     """Whether none is wanted."""
 
 
+class OpenChanges(NamedTuple):
+    """What became of tests of the base that no person accepted."""
+
+    gone: list[str]
+    edited: list[str]
+    weakened: list[str]
+
+    def told(self) -> str:
+        """Return it in words; empty where there is nothing."""
+        parts = [f"{_count(self.gone)} of the base gone or skipped: {some(self.gone)}"] if self.gone else []
+        if self.edited:
+            verb = _verb(self.edited, "passes", "pass")
+            parts.append(f"{_count(self.edited)} {verb} only because the test was edited: {some(self.edited)}")
+        if self.weakened:
+            count = (
+                "1 test of the base is" if len(self.weakened) == 1 else f"{len(self.weakened)} tests of the base are"
+            )
+            parts.append(f"{count} weaker: {some(self.weakened)}")
+        return "; ".join(parts)
+
+
 def row_of(
-    seen: Comparison, head: Sequence[CheckRecord], unsettled: list[str], ran: Ran, commands: set[str]
+    seen: Comparison,
+    changed: OpenChanges,
+    head: Sequence[CheckRecord],
+    unsettled: list[str],
+    ran: Ran,
+    commands: set[str],
 ) -> tuple[str, str]:
     """Return the row and its reason.
 
-    `seen` holds the names, `unsettled` those that flakiness leaves open, `commands` the names that stand for a whole
-    command.
+    `seen` holds the names, `changed` those a person decides on, `unsettled` those that flakiness leaves open,
+    `commands` the names that stand for a whole command of which nothing finer is known.
     """
     if seen.newly_failing:
         names = some(seen.newly_failing)
         return "red-new", f"{_count(seen.newly_failing)} failed at the head and did not fail at the base: {names}"
-    if seen.gone or seen.edited:
-        parts = [f"{_count(seen.gone)} of the base gone or skipped: {some(seen.gone)}"] if seen.gone else []
-        if seen.edited:
-            verb = _verb(seen.edited, "passes", "pass")
-            parts.append(f"{_count(seen.edited)} {verb} only because the test was edited: {some(seen.edited)}")
-        return "changed-tests", "; ".join(parts)
+    if told := changed.told():
+        return "changed-tests", told
     missing = [] if ran.tests or seen.flaky else ["no test"]
     missing += [] if ran.static or ran.static_declined else ["no static check"]
     if missing:
@@ -65,7 +87,12 @@ def row_of(
 
 def exit_code_id(record: CheckRecord) -> str:
     """Return the name that stands for a whole command."""
-    return f"{record.name} (exit code)"
+    return exit_code_of(record.name)
+
+
+def exit_code_of(name: str) -> str:
+    """Return the same for the name of a command."""
+    return f"{name} (exit code)"
 
 
 def _count(names: list[str]) -> str:

@@ -7,9 +7,10 @@ from typing import Literal
 from pydantic import Field
 
 from andon.records.base import Record
+from andon.records.scans import DependencyAudit, SecurityFinding
 
 TestOutcome = Literal["passed", "failed", "error", "skipped"]
-Granularity = Literal["test-id", "file", "exit-code"]
+Granularity = Literal["test-id", "file", "finding", "exit-code"]
 
 
 class CheckRecord(Record):
@@ -32,7 +33,7 @@ class CheckRecord(Record):
     granularity: Granularity
     """How finely `tests` tells results apart."""
     tests: dict[str, TestOutcome] = Field(default_factory=dict)
-    """Result by test id, sorted; empty at granularity `exit-code`."""
+    """Result by test id, sorted; empty at granularity `exit-code`. At `finding`: what a linter found, all `failed`."""
     counts: dict[TestOutcome, int] = Field(default_factory=dict)
     """How many tests ended in each way, where `tests` leaves some out; empty where it holds all."""
     flaky: list[str] = Field(default_factory=list)
@@ -78,6 +79,16 @@ class Comparison(Record):
     """Pass at the head only because the test was edited: the base's version of them fails on the head's code."""
     flaky: list[str] = Field(default_factory=list)
     """Differ on a second run at the same tree, of base or head."""
+    weakened: list[str] = Field(default_factory=list)
+    """How tests of the base were weakened, a sentence each: `FILE::TEST: KIND: WHAT`, accepted by a person or not."""
+    security: list[SecurityFinding] = Field(default_factory=list)
+    """New findings of the security scan, medium or worse, worst first."""
+    security_scan: str = Field(default="", pattern=r"^(|clean|findings|not-run: .+)$")
+    """`clean`, `findings`, or `not-run: WHY`; empty in documents of before there was a scan."""
+    not_scanned: list[str] = Field(default_factory=list)
+    """`FILE: WHY` for changed Python files the scan could not read."""
+    dependencies: DependencyAudit | None = None
+    """The audit of the head's dependencies; None where the change touches no lock file and no audit is wanted."""
     reason: str = ""
     """The row in words, for people and for the reviewer."""
 
@@ -86,17 +97,22 @@ class Comparison(Record):
         """True if a test that is red on the base's code passes at the head."""
         return bool(self.fixed or self.new_failing_at_base or self.strengthened)
 
+    @property
+    def insecure(self) -> bool:
+        """True if the change adds a security finding, or brings in a dependency known to be vulnerable."""
+        return bool(self.security or (self.dependencies and self.dependencies.brought_in))
+
 
 class TestResult(Record):
     """`test-result.json`: every check record of the run and their comparison.
 
     Tests that passed, at base and head alike where there are both, are only counted (`CheckRecord.counts`).
-    Version 1 held them all and has no counts; it loads as it is.
+    Version 1 held them all and has no counts, version 2 no scans and weakened tests; both load as they are.
     """
 
     __test__ = False  # not a test class, whatever its name says to pytest
 
-    schema_version: Literal[1, 2] = 2
+    schema_version: Literal[1, 2, 3] = 3
     """Version of this document."""
     base: list[CheckRecord]
     """At the base tree."""
