@@ -1,10 +1,11 @@
-"""What the judge costs: a verdict on an ordinary call, and on ten kilobytes of shell text."""
+"""What the judge costs: a verdict on an ordinary call, on ten kilobytes of shell text, and on what a call left."""
 
 import asyncio
 import posixpath
 import time
 from statistics import median
 
+from andon.evals.bench_effects import effect_10k
 from andon.evals.bench_figures import Goal, Group, Measured
 from andon.guardrails.judge import Policy, judge
 from andon.guardrails.shell import parse
@@ -54,8 +55,16 @@ def _measure(runs: int) -> dict[str, Measured]:
     return {
         "guard.verdict_ms": Measured(median(verdicts) * 1000, parts={"slowest ms": max(verdicts) * 1000}),
         "guard.shell_10k_ms": Measured(median(long) * 1000, baseline=median(bare) * 1000),
+        "guard.effect_10k_ms": effect_10k(runs),
     }
 
 
-GUARD = Group({"guard.verdict_ms": Goal("ms", "<=", 1), "guard.shell_10k_ms": Goal("ms", "<=", 50)}, _measure)
-"""A verdict on ordinary calls; ten kilobytes of shell text beside reading it alone."""
+GUARD = Group(
+    {
+        "guard.verdict_ms": Goal("ms", "<=", 1),
+        "guard.shell_10k_ms": Goal("ms", "<=", 50),
+        "guard.effect_10k_ms": Goal("ms", "<=", 60),
+    },
+    _measure,
+)
+"""A verdict on ordinary calls; ten kilobytes of shell text beside reading it alone; an edit among 10,000 files."""

@@ -1,6 +1,7 @@
 """The toolset server: one factory for every client, and in front of every call the one choke point.
 
-judge, then the tool, then the event. Calls on one workbench run one after another. Nothing here imports a model SDK.
+judge, ask where only a person may allow it, then the tool, the event, and what the tool left in the workspace. Calls on
+one workbench run one after another. Nothing here imports a model SDK.
 """
 
 import asyncio
@@ -24,9 +25,13 @@ from andon.guardrails.judge import ROLE_TOOLS, Policy, judge, refusal_of
 from andon.guardrails.output import show_hidden
 from andon.guardrails.recorded import judged_arguments
 from andon.guardrails.redact import markers, without_secrets
+from andon.mcp_servers.ask import Asking, NobodyAsked
 from andon.mcp_servers.bindings import Binding, bind
+from andon.mcp_servers.effect_gate import EffectGate
+from andon.mcp_servers.meter import Meter
 from andon.mcp_servers.own_tools import OwnTool, judge_own
 from andon.mcp_servers.served_tools import Stop, answer, ended, served_tool
+from andon.mcp_servers.settle_call import Hold, settle, watch
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -54,6 +59,14 @@ class Workbench:
     """Told of every call."""
     command_seconds: float = 120.0
     """Time limit of one command."""
+    asking: Asking = field(default_factory=NobodyAsked)
+    """Answers for a person where only a person may allow a call."""
+    meter: Meter | None = None
+    """Counts the calls of a run that has a budget."""
+    effects: EffectGate | None = None
+    """Undoes or holds what calls leave and may not; set once the workspace stands."""
+    hold: Hold | None = None
+    """Takes what was held, for whoever asks a person; None: nobody is asked."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the call that runs."""
     stop: Stop = field(default_factory=Stop)
@@ -87,7 +100,7 @@ def build_toolset(
 
         async def call() -> HandlerResult:
             async with workbench.lock:
-                return await _call(workbench, role, mine, ctx, call_next)
+                return await _metered(workbench, role, mine, ctx, call_next)
 
         name, key = f"tool:{_name_of(ctx)}", f"{role}-{next(calls)}"
         try:
@@ -127,6 +140,25 @@ async def _to_the_end(call: Callable[[], Awaitable[T]]) -> T:
         raise
 
 
+async def _metered(
+    workbench: Workbench,
+    role: Role,
+    own: Mapping[str, OwnTool],
+    ctx: ServerRequestContext[Any, Any],
+    call_next: CallNext,
+) -> HandlerResult:
+    if workbench.meter is None or workbench.stop.error is not None:
+        return await _call(workbench, role, own, ctx, call_next)
+    name, arguments = _name_of(ctx), (ctx.params or {}).get("arguments") or {}
+    return await workbench.meter.call(
+        role,
+        name,
+        arguments,
+        lambda: _call(workbench, role, own, ctx, call_next),
+        lambda decision: _refused(workbench, ctx, decision, {"role": role, "tool": name, **_described(arguments)}),
+    )
+
+
 async def _call(
     workbench: Workbench,
     role: Role,
@@ -138,25 +170,38 @@ async def _call(
     if workbench.stop.error is not None:
         raise ended(workbench.stop.error)
     facts: dict[str, Any] = {"role": role, "tool": name, **_described(arguments)}
-    if name in own:
-        decision = judge_own(own[name], arguments)
-    else:
-        decision = await _decide(workbench, role, name, arguments)
     if (kept := judged_arguments(name, arguments)) is not None and name not in own:
         facts["arguments"] = kept
+    decision = asked = await _judged(workbench, role, own, name, arguments)
+    if asked.verdict == "ask":
+        call = ToolCall(tool=name, arguments=arguments, role=role)
+        answered = await workbench.asking.answer(call, asked, ctx)
+        if not isinstance(answered, Decision):
+            return answered
+        decision = answered
     if decision.verdict != "allow":
-        workbench.events.emit(
-            "tool.refused", **facts, verdict=decision.verdict, rule=decision.rule, reason=decision.reason
-        )
-        refusal = answer(f"refused ({decision.rule}): {show_hidden(refusal_of(decision))}", is_error=True)
-        # What a middleware returns is sent as it is, so it is put into the shape of the connection's era here.
-        return serialize_server_result(ctx.method, ctx.protocol_version, refusal.model_dump(by_alias=True, mode="json"))
+        return _refused(workbench, ctx, decision, facts)
+    call = ToolCall(tool=name, arguments=arguments, role=role)
+    watching = None if name in own else await watch(workbench.effects, call)
     result = await call_next(ctx)
     # The chain below hands back what goes on the wire.
     failed = not isinstance(result, dict) or bool(result.get("isError"))
     redacted = {"redacted": found} if (found := markers(_text_of(result))) else {}
-    workbench.events.emit("tool.called", **facts, outcome="failed" if failed else "done", **redacted)
+    allowed = {"allowed_by": "a person", "rule": asked.rule} if asked.verdict == "ask" else {}
+    workbench.events.emit("tool.called", **facts, outcome="failed" if failed else "done", **redacted, **allowed)
+    if watching is not None and workbench.stop.error is None:
+        approved = set(asked.rules) if asked.verdict == "ask" else frozenset[str]()
+        result = await settle(watching, call, approved, workbench.events, result, workbench.hold)
     return result
+
+
+def _refused(
+    workbench: Workbench, ctx: ServerRequestContext[Any, Any], decision: Decision, facts: Mapping[str, Any]
+) -> HandlerResult:
+    workbench.events.emit("tool.refused", **facts, verdict=decision.verdict, rule=decision.rule, reason=decision.reason)
+    refusal = answer(f"refused ({decision.rule}): {show_hidden(refusal_of(decision))}", is_error=True)
+    # What a middleware returns is sent as it is, so it is put into the shape of the connection's era here.
+    return serialize_server_result(ctx.method, ctx.protocol_version, refusal.model_dump(by_alias=True, mode="json"))
 
 
 def _text_of(result: HandlerResult) -> str:
@@ -168,15 +213,43 @@ def _name_of(ctx: ServerRequestContext[Any, Any]) -> str:
     return str((ctx.params or {}).get("name"))
 
 
-async def _decide(workbench: Workbench, role: Role, name: str, arguments: Any) -> Decision:
+async def needs_person(
+    workbench: Workbench, role: Role, own: Mapping[str, OwnTool], name: str, arguments: dict[str, Any]
+) -> bool:
+    """Say whether a person is to be asked before this call is made; a call that is refused is not asked for.
+
+    Raises:
+        RunError: the sandbox is dead.
+    """
+    async with workbench.lock:
+        decision = await decide(workbench, role, own, name, arguments)
+    call = ToolCall(tool=name, arguments=arguments, role=role)
+    return decision.verdict == "ask" and workbench.asking.is_open(call, decision)
+
+
+async def _judged(workbench: Workbench, role: Role, own: Mapping[str, OwnTool], name: str, arguments: Any) -> Decision:
+    try:
+        return await decide(workbench, role, own, name, arguments)
+    except RunError as error:
+        workbench.stop.error = error
+        raise ended(error) from error
+
+
+async def decide(workbench: Workbench, role: Role, own: Mapping[str, OwnTool], name: str, arguments: Any) -> Decision:
+    """Return the judge's verdict on one call; whatever breaks in the judge, the call is refused.
+
+    Raises:
+        RunError: the sandbox is dead.
+    """
+    if name in own:
+        return judge_own(own[name], arguments)
     if not isinstance(arguments, dict):
         return Decision(verdict="refuse", rule="arguments", reason="the arguments must be one JSON object")
     call = ToolCall(tool=name, arguments=arguments, role=role)
     try:
         return await judge(call, workbench.policy, workbench.sandbox.resolve)
-    except RunError as error:
-        workbench.stop.error = error
-        raise ended(error) from error
+    except RunError:
+        raise
     except Exception as error:  # noqa: BLE001 - boundary: whatever breaks in the judge, the call does not run
         return Decision(verdict="refuse", rule="judge-failed", reason=f"the call could not be judged: {error!r}")
 

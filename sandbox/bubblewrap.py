@@ -133,6 +133,10 @@ class BubblewrapSandbox:
             self._check_alive()
             return await asyncio.to_thread(walk, self._layout.work)
 
+    async def restore(self, entries: Sequence[Entry | bytes]) -> None:
+        """See `Sandbox.restore`."""
+        await file_tools.restore(self.run, entries)
+
     async def close(self) -> None:
         """See `Sandbox.close`."""
         self._lost = self._lost or "it was closed"

@@ -117,6 +117,10 @@ class DockerSandbox:
             except ValueError as error:
                 raise self._lose(str(error)) from error
 
+    async def restore(self, entries: Sequence[Entry | bytes]) -> None:
+        """See `Sandbox.restore`."""
+        await file_tools.restore(self._run_trusted, entries)
+
     async def close(self) -> None:
         """See `Sandbox.close`."""
         self._lost = self._lost or "it was closed"

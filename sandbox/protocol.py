@@ -124,6 +124,19 @@ class Sandbox(Protocol):
         """
         ...
 
+    async def restore(self, entries: Sequence[Entry | bytes]) -> None:
+        """Put exactly these entries back as they are given; a path alone is one at which nothing may lie.
+
+        Nothing else changes, but for what is in the way: a link or file in place of a folder that leads to an entry, a
+        folder in place of an entry. No link is followed. Folders that this leaves empty go; one with something in it
+        stays where a path alone was given.
+
+        Raises:
+            ValueError: the content of an entry is not there, it is `other`, or its path cannot be an entry's.
+            RunError: with `sandbox-full` if there is no room, `sandbox-lost` if it cannot be done for another reason.
+        """
+        ...
+
     async def close(self) -> None:
         """End every process and remove the workspace. Closing twice is fine."""
         ...

@@ -36,7 +36,7 @@ def take_tree(entries: Sequence[Entry], store: TreeStore, base_tree: str) -> Tak
     base = {file.path: file for file in store.files(base_tree)}
     differing = [entry for entry in entries if not _same(entry, base.get(entry.path))]
     new = [entry.path for entry in differing if entry.path not in base and not path_problem(entry.path)]
-    ignored = _ignored(store, base.values(), new) | {path for path in new if is_dropping(path)}
+    ignored = ignored_by_base(store, base.values(), new) | {path for path in new if is_dropping(path)}
     judge = _Judge(base, entries)
     changes: list[Change] = []
     for entry in differing:
@@ -55,7 +55,7 @@ class _Judge:
         self.refused: list[str] = []
         self._base = base
         self._submodules = {path for path, file in base.items() if file.mode == SUBMODULE}
-        self._repositories = _laid_out_as_repositories([*base, *(entry.path for entry in entries)])
+        self._repositories = laid_out_as_repositories([*base, *(entry.path for entry in entries)])
         self._above_submodules = {parent for path in self._submodules for parent in _parents(path)}
         self._kept: set[bytes] = set()
         self._said: set[bytes] = set()
@@ -110,7 +110,7 @@ def _parents(path: bytes) -> Iterable[bytes]:
         yield path
 
 
-def _laid_out_as_repositories(paths: Iterable[bytes]) -> set[bytes]:
+def laid_out_as_repositories(paths: Iterable[bytes]) -> set[bytes]:
     """Return folders git would take for a repository when it is run in them (git's is_git_directory)."""
     names: dict[bytes, set[bytes]] = {}
     for path in paths:
@@ -124,7 +124,7 @@ def _laid_out_as_repositories(paths: Iterable[bytes]) -> set[bytes]:
     }  # fmt: skip
 
 
-def _ignored(store: TreeStore, base: Iterable[TreeFile], paths: Sequence[bytes]) -> set[bytes]:
+def ignored_by_base(store: TreeStore, base: Iterable[TreeFile], paths: Sequence[bytes]) -> set[bytes]:
     """Return which of `paths` the .gitignore files of the base name; those of the workspace have no say."""
     rules = [
         file for file in base if file.path.rsplit(b"/", 1)[-1] == b".gitignore" and file.mode in (REGULAR, EXECUTABLE)

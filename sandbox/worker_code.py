@@ -5,7 +5,8 @@ from functools import cache
 from pathlib import Path
 
 _MODULES = (
-    "protocol_names", "capped_output", "worker_wire", "worker_files", "worker_tree", "worker_processes", "worker_main",
+    "protocol_names", "capped_output", "worker_wire", "worker_files", "worker_restore", "worker_tree",
+    "worker_processes", "worker_main",
 )  # fmt: skip
 
 BOOT = """

@@ -8,8 +8,12 @@ import hashlib
 import os
 import stat
 import struct
+from typing import TYPE_CHECKING
 
 from andon.sandbox.protocol_names import WORKSPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 RECORD = struct.Struct(">cHI")
 """In front of each part of a filling: kind, bytes of the path, bytes of the content."""
@@ -72,21 +76,36 @@ def fill(records: bytes, top: str) -> None:
         OSError: there is no room.
     """
     made = {top}
-    view = memoryview(records)
-    while view:
-        kind, path_size, size = RECORD.unpack(view[: RECORD.size])
-        path = bytes(view[RECORD.size : RECORD.size + path_size])
-        content = view[RECORD.size + path_size : RECORD.size + path_size + size]
-        view = view[RECORD.size + path_size + size :]
+    for kind, path, content in parts(records):
         place = top + "/" + os.fsdecode(path)
         if kind == MORE:
             _append(place, content)
             continue
         _make_folders(place if kind == FOLDER else os.path.dirname(place), made)
-        if kind == LINK:
-            os.symlink(bytes(content), os.fsencode(place))
-        elif kind != FOLDER:
-            _create(place, content, 0o755 if kind == PROGRAM else 0o644)
+        if kind != FOLDER:
+            make(kind, place, content)
+
+
+def parts(records: bytes) -> Iterator[tuple[bytes, bytes, memoryview]]:
+    """Yield kind, path and content of each part."""
+    view = memoryview(records)
+    while view:
+        kind, path_size, size = RECORD.unpack(view[: RECORD.size])
+        end = RECORD.size + path_size
+        yield kind, bytes(view[RECORD.size : end]), view[end : end + size]
+        view = view[end + size :]
+
+
+def make(kind: bytes, place: str, content: memoryview) -> None:
+    """Make a new FILE, PROGRAM or LINK at `place`.
+
+    Raises:
+        OSError: something is there, or there is no room.
+    """
+    if kind == LINK:
+        os.symlink(bytes(content), os.fsencode(place))
+    else:
+        _create(place, content, 0o755 if kind == PROGRAM else 0o644)
 
 
 def _absolute(path: str) -> str:

@@ -8,7 +8,7 @@ import signal
 import sys
 from typing import Any
 
-from andon.sandbox import worker_files, worker_wire
+from andon.sandbox import worker_files, worker_restore, worker_wire
 from andon.sandbox.worker_processes import Command, set_limits
 from andon.sandbox.worker_tree import TooLarge, Tree
 
@@ -70,6 +70,9 @@ class _Worker:
             return {"path": worker_files.resolve(call["path"])}, b""
         if op == "fill":
             worker_files.fill(frame.body, call["top"])
+            return {}, b""
+        if op == "restore":
+            worker_restore.restore(frame.body)
             return {}, b""
         if op == "limits":
             set_limits(call["limits"])

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
-from andon.sandbox import inside, worker_code, worker_files, worker_wire
+from andon.sandbox import inside, restoring, worker_code, worker_files, worker_wire
 from andon.sandbox.environment import environment
 from andon.sandbox.file_tools import not_run
 from andon.sandbox.manifest import Manifest
@@ -186,6 +186,14 @@ class WorkerSandbox:
         if "unreadable" in facts:
             raise self._lose(RunError(StopCode.SANDBOX_LOST, f"the workspace cannot be read: {facts['unreadable']}"))
         return self._manifest.entries()
+
+    async def restore(self, entries: Sequence[Entry | bytes]) -> None:
+        """See `Sandbox.restore`."""
+        try:
+            await self._call({"op": "restore"}, restoring.records(entries), _FILE_LIMIT)
+        except OSError as error:
+            stop = restoring.failed(error)
+            raise stop if stop.code is StopCode.SANDBOX_FULL else self._lose(stop) from error
 
     async def close(self) -> None:
         """See `Sandbox.close`."""

@@ -22,7 +22,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     opened: list[Sandbox] = []
 
     async def begin(files: dict[str, str | bytes], toolchain: Toolchain | None = None) -> Sandbox:
-        repository = await asyncio.to_thread(_repository, tmp_path / f"repository-{len(opened)}", files)
+        repository = await asyncio.to_thread(make_repository, tmp_path / f"repository-{len(opened)}", files)
         store = TreeStore.create(tmp_path / f"store-{len(opened)}", repository)
         commit = repository.head()
         sandbox = await start_sandbox(
@@ -36,7 +36,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         await sandbox.close()
 
 
-def _repository(root: Path, files: dict[str, str | bytes]) -> Repository:
+def make_repository(root: Path, files: dict[str, str | bytes]) -> Repository:
     for name, content in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

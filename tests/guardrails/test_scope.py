@@ -2,7 +2,7 @@
 
 import pytest
 
-from andon.line.scope import outside_plan
+from andon.guardrails.scope import Scope
 from andon.records.plan import Plan
 
 BASE = {"calc.py", "README.md", "lib/a.py", "lib/b.py", "lib/deep/c.py", "tests/test_calc.py", "docs/index.md"}
@@ -19,7 +19,8 @@ def outside(files: list[str], *changed: str, tests: tuple[str, ...] = ()) -> lis
         tests=list(tests),
         risks=[],
     )
-    return outside_plan(plan, BASE, changed)
+    scope = Scope.of(plan, BASE)
+    return [path for path in changed if not scope.covers(path)]
 
 
 @pytest.mark.parametrize(
@@ -36,9 +37,16 @@ def outside(files: list[str], *changed: str, tests: tuple[str, ...] = ()) -> lis
         (["lib/a.py"], "lib/NEW.md"),
         (["lib/a.py"], "tests/test_new.py"),
         (["new/first.py"], "new/second.py"),
+        (["lib/a.py"], "docs/new.md"),
+        (["lib/a.py"], "lib/docs/deep/new.rst"),
+        (["docs"], "docs/index.md"),
+        (["lib/deep/c.py"], "CHANGELOG.md"),
+        (["lib/deep/c.py"], "lib/changelog.rst"),
+        (["lib/deep/c.py"], "CHANGELOG"),
+        (["lib/a.py"], "changelog.d/12.md"),
     ],
 )
-def test_listed_files_and_folders_new_tests_and_new_files_beside_listed_ones_are_inside(
+def test_what_is_listed_the_changelog_new_tests_documents_and_new_files_beside_listed_ones_are_inside(
     files: list[str], path: str
 ) -> None:
     assert outside(files, path) == []
@@ -53,7 +61,11 @@ def test_listed_files_and_folders_new_tests_and_new_files_beside_listed_ones_are
         (["lib/a.py"], "lib/deep/new.py"),
         (["lib"], "library.py"),
         (["lib"], "new.py"),
-        (["lib/a.py"], "docs/new.md"),
+        (["lib/a.py"], "docs/index.md"),
+        (["lib/a.py"], "docs/new.py"),
+        (["lib/a.py"], "new.md"),
+        (["lib/a.py"], "CHANGELOG.py"),
+        (["calc.py"], "lib/CHANGELOG.md"),
         ([" ", "lib/a.py"], "README.md"),
         (["all of it"], "README.md"),
     ],
@@ -68,3 +80,11 @@ def test_a_test_the_plan_names_is_inside_by_its_file() -> None:
 
 def test_a_test_named_without_a_file_covers_nothing() -> None:
     assert outside(["lib/a.py"], "README.md", "new.py", tests=("::test_add", "pytest")) == ["README.md", "new.py"]
+
+
+def test_a_grant_counts_like_a_listed_file() -> None:
+    scope = Scope(["lib/a.py"], [], BASE)
+    paths = ["lib/b.py", "new.py", "README.md", "lib/deep/c.py", "lib/deep/new.py"]
+    assert [scope.covers(path) for path in paths] == [False] * 5
+    scope.grant(["`README.md`", "./lib/deep/"])
+    assert [scope.covers(path) for path in paths] == [False, True, True, True, True]
