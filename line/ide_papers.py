@@ -1,4 +1,4 @@
-"""The papers and answers of a client's session, made from records; the client's own words are quoted as such.
+"""The papers and answers of a client's session, made from records; the proposal alone quotes the client's own words.
 
 There is no plan and no review to show, and every paper says so.
 """
@@ -44,11 +44,15 @@ class Submission:
 
 
 def submission_papers(
-    submission: Submission, protected: Sequence[ProtectedRule], warnings: Sequence[str], kept: Kept | None = None
+    submission: Submission,
+    protected: Sequence[ProtectedRule],
+    warnings: Sequence[str],
+    kept: Kept | None = None,
+    audit: str = "",
 ) -> dict[str, str]:
     """Return `proposal.md`, `pr-body.md`, `review.md` and `test-result.json`.
 
-    `kept` says where the change is if no branch is made of it.
+    `kept` says where the change is if no branch is made of it; `audit` is the section of `audit_section`.
     """
     one = submission
     opening = (f"**{outcome_line(one.comparison)}**", inline(one.comparison.reason), kept_md(kept) if kept else "")
@@ -70,12 +74,14 @@ def submission_papers(
         "proposal.md": _document(f"# {title}", *opening, named, f"## Change\n\n{what}", review, files, notes),
         "pr-body.md": _document(
             *opening,
-            f"## What and why\n\n{title} (task {code(one.task.id)}, a session of an MCP client)\n\n{what}",
+            f"## What and why\n\nTask {code(one.task.id)}, a session of an MCP client. What the client calls the "
+            "change, and says of it, is in proposal.md.",
             review,
             checks,
             files,
             f"## Files deliberately not touched\n\n{_untouched(protected)}",
             "" if kept else revert,
+            audit,
             notes,
         ),
         "review.md": _document("# Review", _NO_REVIEW),

@@ -61,6 +61,10 @@ class ComingSandbox:
         """See `Sandbox.entries`."""
         return await (await self.there()).entries()
 
+    async def restore(self, entries: Sequence[Entry | bytes]) -> None:
+        """See `Sandbox.restore`."""
+        await (await self.there()).restore(entries)
+
     async def close(self) -> None:
         """Close the sandbox once it stands; one that could not be started left nothing to close."""
         with suppress(RunError):

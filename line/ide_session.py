@@ -4,6 +4,8 @@ It writes the same events and papers as a run. What the client says names things
 branch is decided by policy and by checks the line makes in fresh sandboxes.
 """
 
+import os
+import time
 import traceback
 from collections.abc import Awaitable, Mapping, Sequence
 from functools import cached_property
@@ -13,27 +15,34 @@ from mcp.server.mcpserver import MCPServer
 from pydantic import Field
 
 from andon.context.docs import DocsIndex
+from andon.delivery.audit_line import audit_section
 from andon.delivery.branch import deliver
 from andon.delivery.memory import memory_md
 from andon.delivery.taking import Kept
+from andon.guardrails.approvals import Grants
+from andon.line.approvals import ApprovalStore
 from andon.line.disk import disk_failure
 from andon.line.engine import InProcessEngine
 from andon.line.event_log import EventLog, Listener
 from andon.line.house_rules import stop_for
+from andon.line.ide_gate import SessionGate
 from andon.line.ide_ground import UNTITLED, Ground
 from andon.line.ide_papers import Submission, stat_lines, submission_answer, submission_papers
 from andon.line.ide_result import Outcome, result_of, write_result
 from andon.line.ide_workspace import IdeWorkspace
 from andon.line.stop_of import stop_of
 from andon.line.uninterrupted import uninterrupted
+from andon.mcp_servers.asking import ClientAsking, Subjects
 from andon.mcp_servers.own_tools import OwnTool, Tell
 from andon.mcp_servers.toolset import Workbench, build_toolset
+from andon.mcp_servers.workspace_diff import BaseTree
 from andon.records.base import Record
 from andon.records.errors import RunError, UserError
 from andon.records.result import RunResult
 from andon.records.stops import MEANINGS, StopCode
 from andon.records.task import Task, branch_of
 from andon.sandbox.host_git import GitError
+from andon.sandbox.tree_out import TakenTree
 from andon.tools.failure import ToolFailed
 
 T = TypeVar("T")
@@ -77,8 +86,24 @@ class IdeSession:
         for warning in ground.warnings:
             self._events.emit("warning", text=warning)
         self._workspace = IdeWorkspace(ground, self._engine, self._events)
+        self._store = ApprovalStore.of(job.repository.root, os.environ)
+        self._grants = Grants()
+        self._asking = ClientAsking(
+            Subjects(job.run_id, job.task.id, job.policy.version),
+            self._grants,
+            self._store,
+            self._events,
+            state=self._workspace.state,
+            read=self._workspace.read,
+            clock=time.time,
+            forms=job.settings.approvals.elicitation,
+        )
+        base = BaseTree.of(ground.store, ground.base_tree)
+        self._gate = SessionGate(self._workspace.sandbox, ground.policy, base, self._asking, self._grants)
         self._workbench = Workbench(
             sandbox=self._workspace.sandbox,
+            asking=self._asking,
+            effects=self._gate,
             setup=ground.setup,
             policy=ground.policy,
             docs=lambda query: self._docs.lookup(query),
@@ -116,14 +141,14 @@ class IdeSession:
             try:
                 await self._take_last()
             finally:
+                self._close_questions()
                 await self._close()
             result = self._result(*self._ending(fault))
             try:
-                self._put_away(result, fault)
+                return self._put_away(result, fault)
             except (RunError, GitError, OSError) as error:
                 problem = f"not every paper of this session could be written: {error}"
                 return result.model_copy(update={"warnings": [*result.warnings, problem]})
-            return result
         finally:
             self._ground.folder.release()
 
@@ -134,16 +159,28 @@ class IdeSession:
             left = f"something of the sandbox could not be removed: {type(error).__name__}: {error}"
             self._warnings.append(left)
 
-    def _put_away(self, result: RunResult, fault: BaseException | None) -> None:
+    def _close_questions(self) -> None:
+        """Let what nobody answered expire: with the session nobody makes the call again."""
+        try:
+            left = self._store.withdraw(self._job.run_id)
+        except (UserError, OSError) as error:
+            self._warnings.append(f"what was asked could not be looked up: {error}")
+            return
+        self._warnings += [f"nobody answered (approval {one.id}): {one.question}" for one in left]
+
+    def _put_away(self, result: RunResult, fault: BaseException | None) -> RunResult:
         if fault is not None:
             self._ground.folder.write("internal-error.txt", "".join(traceback.format_exception(fault)))
         write_result(self._ground, self._subject, result, self._workspace.tree)
         code, number = result.stop_code, result.exit_code
         self._events.emit("run.ended", stop_code=code, exit_code=number, message=result.message)
         self._events.close()
+        result = result.model_copy(update={"audit": self._events.head})
+        self._ground.folder.write("result.json", result.model_dump_json(indent=2) + "\n")
         # Editors begin sessions that nobody uses: those show nothing.
         if result.run_folder == self._ground.folder.shown:
             self._ground.folder.publish()
+        return result
 
     @cached_property
     def _docs(self) -> DocsIndex:
@@ -152,7 +189,7 @@ class IdeSession:
     async def _status(self) -> str:
         taken = await self._workspace.take()
         stats = self._ground.store.stat(self._ground.base_tree, taken.tree)
-        closed, warnings = self._workspace.closed(taken), self._all_warnings
+        closed, warnings = self._closed(taken), self._all_warnings
         tier = self._workspace.sandbox.tier
         lines = [f"session {self._job.task.id} on commit {self._job.base_commit[:12]}, sandbox: {tier}"]
         lines += ["changed:", *stat_lines(stats)] if stats else ["no file differs from the base commit"]
@@ -170,17 +207,24 @@ class IdeSession:
             self._job.repository.check_free(branch)
         except UserError as error:
             raise ToolFailed(f"nothing was submitted: {error}, or submit under another title") from error
+        if open_effects := await self._gate.left_open():
+            raise ToolFailed(f"refused (policy): a call that was cut off left this; submit again:\n{open_effects}")
         taken = await self._workspace.take()
-        if closed := self._workspace.closed(taken):
+        if closed := self._closed(taken):
             reasons = "; ".join(closed)
             raise ToolFailed(f"refused (policy): this cannot be delivered, undo it and submit again: {reasons}")
         if taken.tree == self._ground.base_tree:
             raise ToolFailed("nothing was submitted: no file differs from the base commit; make the change first")
-        base, head, comparison = await self._workspace.check(taken.tree, tell)
+        base, head, comparison = await self._workspace.check(
+            taken.tree, tell, self._workspace.allowed(taken.tree, self._gate)
+        )
         stats = self._ground.store.stat(self._ground.base_tree, taken.tree)
         submission = Submission(task, branch, given.summary, taken.tree, stats, base, head, comparison)
         code = stop_for(comparison)
         return await self._deliver(submission) if code is None else self._refuse(submission, code)
+
+    def _closed(self, taken: TakenTree) -> list[str]:
+        return self._workspace.closed(taken, self._gate, self._grants.kinds("client"))
 
     def _named(self, given: SubmitChange) -> Task:
         title = given.title.strip() or self._job.task.title
@@ -234,11 +278,14 @@ class IdeSession:
         return submission_answer(submission, f"delivered: branch {submission.branch}", last)
 
     def _papers(self, submission: Submission, kept: Kept | None = None) -> dict[str, str]:
-        return submission_papers(submission, self._ground.policy.protected, self._all_warnings, kept)
+        at = self._events.head
+        audit = audit_section(self._job.run_id, at.events, at.head)
+        return submission_papers(submission, self._ground.policy.protected, self._all_warnings, kept, audit)
 
     @property
     def _all_warnings(self) -> list[str]:
-        return [*self._warnings, *(f"sandbox: {note}" for note in self._workspace.sandbox.notes)]
+        notes = (f"sandbox: {note}" for note in self._workspace.sandbox.notes)
+        return [*self._warnings, *self._asking.allowed, *notes]
 
     async def _take_last(self) -> None:
         """Take the workspace once more, so that work in flight is kept whatever ended the session."""

@@ -1,15 +1,19 @@
 """What a client's session works on: its sandbox, the trees taken out of it, and the checks of a tree."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from os import fsdecode
 
-from andon.guardrails.judge import judge_change, refusal_of
+from andon.guardrails.effects import GONE
 from andon.line.checks import check_change, check_tree
 from andon.line.disk import disk_failure
 from andon.line.engine import InProcessEngine
+from andon.line.final_tree import closed_in_tree
 from andon.line.ide_ground import Ground
 from andon.line.ide_sandbox import ComingSandbox
 from andon.line.sandboxes import Sandboxes
+from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.own_tools import Tell
+from andon.mcp_servers.workspace_state import state_of
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -17,6 +21,8 @@ from andon.records.setup import SetupFacts
 from andon.records.stops import StopCode
 from andon.sandbox.tree_out import TakenTree, take_tree
 from andon.tools.failure import ToolFailed
+
+_SHOWN_BYTES = 2_000_000
 
 
 class IdeWorkspace:
@@ -67,13 +73,50 @@ class IdeWorkspace:
         self._events.emit("tree.taken", tree=taken.tree, changed=taken.changed, refused=taken.refused)
         return taken
 
-    def closed(self, taken: TakenTree) -> list[str]:
-        """Return why `taken` cannot be delivered, a sentence for each path; empty if it can."""
-        judged = [judge_change(path, self._ground.policy) for path in taken.changed]
-        return [*taken.refused, *(refusal_of(decision) for decision in judged if decision.verdict != "allow")]
+    def closed(self, taken: TakenTree, gate: EffectGate, kinds: Collection[str]) -> list[str]:
+        """Return why `taken` cannot be delivered, a sentence for each path; empty if it can.
 
-    async def check(self, tree: str, tell: Tell) -> tuple[list[CheckRecord], list[CheckRecord], Comparison]:
-        """Check the base, once in a session, and `tree` in fresh sandboxes; return both and what they show together."""
+        `gate` knows what people allowed of it, `kinds` are the rules they allowed for the session.
+        """
+        ground = self._ground
+        closed = closed_in_tree(
+            ground.store, ground.base_tree, taken.tree, ground.policy, accepted=gate.allowed, approved=kinds
+        )
+        return [*taken.refused, *closed]
+
+    def allowed(self, tree: str, gate: EffectGate) -> list[str]:
+        """Return the paths of `tree` that differ from the base as a person allowed it."""
+        base, now = (
+            {fsdecode(file.path): f"{file.mode} {file.blob}" for file in self._ground.store.files(each)}
+            for each in (self._ground.base_tree, tree)
+        )
+        differing = [path for path in base.keys() | now.keys() if base.get(path) != now.get(path)]
+        return sorted(path for path in differing if gate.allowed(path, now.get(path, GONE)))
+
+    async def state(self) -> str:
+        """Return how the workspace stands now, for approvals to be bound to.
+
+        Raises:
+            RunError: the sandbox is lost or never stood.
+        """
+        return state_of(await self.sandbox.entries())
+
+    async def read(self, path: str) -> bytes:
+        """Return a file of it, for people to read what a call would change.
+
+        Raises:
+            OSError: there is none to read.
+            RunError: the sandbox is lost or never stood.
+        """
+        return await self.sandbox.read(path, limit=_SHOWN_BYTES)
+
+    async def check(
+        self, tree: str, tell: Tell, accepted: Collection[str] = ()
+    ) -> tuple[list[CheckRecord], list[CheckRecord], Comparison]:
+        """Check the base, once in a session, and `tree` in fresh sandboxes; return both and what they show together.
+
+        `accepted` are the test files whose changes a person accepted.
+        """
         ground, limit = self._ground, self._ground.job.settings.limits.check_seconds
         self._checks += 1
         if self._base is None:
@@ -92,7 +135,15 @@ class IdeWorkspace:
             "checks",
             str(self._checks),
             lambda: check_change(
-                ground.store, ground.setup, ground.base_tree, tree, base, self._sandboxes.fresh, time_limit=limit
+                ground.store,
+                ground.setup,
+                ground.base_tree,
+                tree,
+                base,
+                self._sandboxes.fresh,
+                time_limit=limit,
+                accepted=accepted,
+                audit=ground.job.audit,
             ),
         )
         self._report("head", head)

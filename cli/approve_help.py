@@ -1,0 +1,43 @@
+"""What `andon approve --help` and `andon deny --help` say, and the words they take."""
+
+import argparse
+
+_APPROVE = """\
+Answer what only a person may allow: a call of an agent or of an MCP client, or a file it changed. Shows everything
+first, then asks on the controlling terminal for the first 6 characters of what was shown as sha256.
+
+  andon approve                      list what waits
+  andon approve ab12cd34             allow exactly this, once
+  andon approve ab12cd34 --kind      allow what this rule asks about, for the rest of its run
+  andon deny ab12cd34 --reason TEXT  say no; the model is told why
+
+An answer counts for one run, tool, arguments, state of the workspace and policy, and for an hour. Whatever changed
+since is asked again. Nothing an agent can call answers, and the sandbox holds neither question nor key; but for a
+process of your own user on this machine the terminal and the digest are a speed bump, no boundary.
+A client that shows forms (MCP elicitation) is asked itself, and could answer without you: the papers of its session
+say which answers came through the client.
+"""
+
+_EXITS = """\
+exit codes:
+  0   answered, or listed
+  2   not answered: no terminal, nothing of that id, expired, answered already, or not confirmed
+"""
+
+
+def add_approvals(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `approve` and `deny` to the parser."""
+    raw = argparse.RawDescriptionHelpFormatter
+    approve = commands.add_parser(
+        "approve", help="allow what waits for a person", description=_APPROVE, epilog=_EXITS, formatter_class=raw
+    )
+    approve.add_argument("approval", nargs="?", metavar="ID", help="which one (default: list what waits)")
+    approve.add_argument("--kind", action="store_true", help="this kind for the rest of the run, not just once")
+    deny = commands.add_parser(
+        "deny", help="say no to what waits for a person", description=_APPROVE, epilog=_EXITS, formatter_class=raw
+    )
+    deny.add_argument("approval", metavar="ID", help="which one")
+    deny.add_argument("--reason", default="", metavar="TEXT", help="why; the model is told")
+    for parser in (approve, deny):
+        parser.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: here)")
+        parser.add_argument("--json", action="store_true", help="print one JSON document on stdout")
