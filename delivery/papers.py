@@ -1,6 +1,7 @@
 """Proposal, pull-request body and review as Markdown.
 
-Every status, count and name comes from a record. What a model or a stranger wrote is quoted, escaped and attributed.
+Every status, count and name comes from a record. What a model wrote stands, quoted and attributed, in the proposal and
+the review alone; the pull-request body holds none of it.
 """
 
 from collections.abc import Sequence
@@ -8,11 +9,13 @@ from collections.abc import Sequence
 from andon.delivery.checks_table import checks_table, outcome_line
 from andon.delivery.escape import code, inline, quoted
 from andon.delivery.taking import Kept, kept_md
+from andon.delivery.verdicts import counted_part, criteria_part, findings_part, judged_criteria, verdict_part
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.plan import Plan
 from andon.records.project import ProtectedRule
 from andon.records.result import FileStat
-from andon.records.review import CriterionVerdict, Finding, Review
+from andon.records.review import Review
+from andon.records.stops import MEANINGS
 from andon.records.task import Task
 
 _SHOWN_FILES = 100
@@ -42,7 +45,7 @@ def proposal_md(
         _section("Steps", _numbered(plan.steps)),
         _section(f"Acceptance criteria{_proposed(plan)}", _numbered(plan.acceptance_criteria)),
         _section("Risks, in the planner's words", _bullets(plan.risks)),
-        f"## Review\n\n{_verdict(review)}",
+        f"## Review\n\n{verdict_part(review)}",
         _section("Files changed", _files(stats)),
         _outside(outside),
         _warnings(warnings),
@@ -62,24 +65,35 @@ def pr_body_md(
     *,
     outside: Sequence[str] = (),
     kept: Kept | None = None,
+    audit: str = "",
+    approved: bool = False,
+    effects: Sequence[str] = (),
+    scans: Sequence[str] = (),
 ) -> str:
-    """Return `pr-body.md`: everything a person needs to decide without reading logs.
+    """Return `pr-body.md`: everything a person needs to decide without reading logs, and no word of a model.
 
-    `outside` and `kept` are as in `proposal_md`.
+    Args:
+        outside: As in `proposal_md`; so is `kept`, but for its message, in place of which the stop code is explained.
+        audit: The section of `audit_section`.
+        approved: True if a person approved the plan, and with it the criteria it proposes.
+        effects: Facts about changes that were undone, held for a person or approved, one each.
+        scans: Facts about what was scanned and audited, or was not, one each.
     """
     return _document(
         _outcome(comparison),
-        kept_md(kept) if kept else "",
-        f"## What and why\n\n{inline(task.title)} (task {code(task.id)}{_source(task)})\n\n"
-        f"In the planner's words:\n\n{quoted(plan.summary)}",
-        f"## Acceptance criteria{_proposed(plan)}\n\n{_criteria(plan, review)}",
-        f"## Review\n\n{_verdict(review)}",
+        kept_md(kept._replace(message=MEANINGS[kept.stop_code].remedy)) if kept else "",
+        f"## What and why\n\n{inline(task.title)} (task {code(task.id)}{_source(task)})",
+        f"## Acceptance criteria{_proposed(plan)}\n\n{judged_criteria(task, plan, review, approved=approved)}",
+        f"## Review\n\n{counted_part(review)}",
         f"## Checks\n\nRun by andon in a fresh sandbox, outside the reach of the agents.\n\n"
         f"{checks_table(base, head, comparison)}",
+        _section("Scans", _bullets(scans)) if scans else "",
         _section("Files changed", _files(stats)),
         _outside(outside),
+        _section("Changes undone, held or approved", _bullets(effects)) if effects else "",
         f"## Files deliberately not touched\n\n{_protected(protected, stats)}",
         "" if kept else f"## How to revert\n\n{_revert(plan)}",
+        audit,
         _warnings(warnings),
     )
 
@@ -87,8 +101,8 @@ def pr_body_md(
 def review_md(reviews: Sequence[Review], plan: Plan) -> str:
     """Return `review.md`: every round, the last one last."""
     rounds = [
-        f"## Round {number}: {review.verdict}\n\n{quoted(review.summary)}\n\n{_criteria(plan, review)}\n\n"
-        f"{_findings(review.findings)}"
+        f"## Round {number}: {review.verdict}\n\n{quoted(review.summary)}\n\n{criteria_part(plan, review)}\n\n"
+        f"{findings_part(review.findings)}"
         for number, review in enumerate(reviews, start=1)
     ]
     return _document("# Review", *(rounds or ["No review was held."]))
@@ -97,40 +111,6 @@ def review_md(reviews: Sequence[Review], plan: Plan) -> str:
 def _outcome(comparison: Comparison | None) -> str:
     line = f"**{outcome_line(comparison)}**"
     return f"{line}\n\n{inline(comparison.reason)}" if comparison and comparison.reason else line
-
-
-def _verdict(review: Review | None) -> str:
-    if review is None:
-        return "No review was held."
-    findings = f"\n\n{_findings(review.findings)}" if review.findings else ""
-    return f"Verdict: **{review.verdict}**. In the reviewer's words:\n\n{quoted(review.summary)}{findings}"
-
-
-def _criteria(plan: Plan, review: Review | None) -> str:
-    """Return each criterion of the plan with the reviewer's status; one that no verdict names is `not judged`."""
-    judged = {each.number: each for each in (review.criteria if review else [])}
-    lines = []
-    for number, criterion in enumerate(plan.acceptance_criteria, start=1):
-        lines.append(f"{number}. **{_status(judged.get(number))}**: {inline(criterion)}")
-        if number in judged:
-            lines += ["", f"   Evidence, in the reviewer's words: {inline(judged[number].evidence)}", ""]
-    return "\n".join(lines).rstrip("\n")
-
-
-def _status(verdict: CriterionVerdict | None) -> str:
-    return verdict.status if verdict else "not judged"
-
-
-def _findings(findings: Sequence[Finding]) -> str:
-    if not findings:
-        return "No findings."
-    ordered = sorted(findings, key=lambda finding: finding.severity != "must-fix")
-    return "\n".join(["Findings, in the reviewer's words:", "", *(_finding(each) for each in ordered)])
-
-
-def _finding(finding: Finding) -> str:
-    place = f" {code(f'{finding.path}:{finding.line}' if finding.line else finding.path)}" if finding.path else ""
-    return f"- **{finding.severity}**{place}: {inline(finding.problem)}"
 
 
 def _files(stats: Sequence[FileStat]) -> list[str]:

@@ -11,7 +11,7 @@ class Kept(NamedTuple):
 
     stop_code: StopCode
     message: str
-    """Why nothing was delivered; may quote a model."""
+    """Why nothing was delivered."""
     base_commit: str
     tree: str | None
     """The changed tree; None where nothing was changed."""

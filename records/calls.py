@@ -28,3 +28,10 @@ class Decision(Record):
     """Name of the rule that decided."""
     reason: str
     """For the model and the log: what is wrong and what to do instead."""
+    also: tuple[str, ...] = ()
+    """Of `ask`: the other rules that ask too; only who allows them all allows the call."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Every rule that asks."""
+        return (self.rule, *self.also)

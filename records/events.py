@@ -26,6 +26,10 @@ class RunEvent(Record):
     """What happened."""
     data: dict[str, Any]
     """Its facts; JSON values only."""
+    prev: str = ""
+    """Hash of the event before, SHA-256 in hex; empty for what is not stored, and in streams of older versions."""
+    hash: str = ""
+    """Hash of this event as it is stored, `prev` included."""
 
 
 class Events(Protocol):

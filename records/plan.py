@@ -35,6 +35,15 @@ class Plan(PlanPayload):
     """True if the task named no criteria and the planner proposed these."""
 
 
+class AmendPlan(Record):
+    """What the executor wants added to the plan's files."""
+
+    paths: list[str] = Field(min_length=1, max_length=50)
+    """Files or folders that must change too, relative to the workspace."""
+    why: str = Field(min_length=1, max_length=2000)
+    """Why the plan cannot be carried out without them; the reviewer judges it."""
+
+
 class ChangeReport(Record):
     """What the executor says it did. A claim, kept for people; the reviewer judges the tree."""
 

@@ -48,7 +48,7 @@ class Command(Record):
     origin: str = ""
     """The file that told us, for people: `pyproject.toml`, `factory/andon.toml`."""
     instead: tuple[str, ...] = ()
-    """Of a static check: the built-in syntax check that is run where its program is missing; empty: none is known."""
+    """Of a static check: the check that is made where its program is missing; empty: none is known."""
 
 
 class ProjectSetup(Record):

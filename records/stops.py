@@ -26,6 +26,7 @@ class StopCode(StrEnum):
     NOTHING_CHANGED = "nothing-changed"
     POLICY_REFUSED = "policy-refused"
     BUDGET_SPENT = "budget-spent"
+    STUCK = "stuck"
     NO_SANDBOX = "no-sandbox"
     NO_IMAGE = "no-image"
     ENGINE_GONE = "engine-gone"
@@ -101,6 +102,9 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.POLICY_REFUSED: Meaning("stopped", 30, "The change touches what policy closes: read audit.jsonl."),
     StopCode.BUDGET_SPENT: Meaning(
         "stopped", 40, "Raise the limit that the message names in factory/andon.toml and commit it, or narrow the task."
+    ),
+    StopCode.STUCK: Meaning(
+        "stopped", 40, "The model went in circles: read audit.jsonl, narrow the task or give it the fact it looked for."
     ),
     StopCode.NO_SANDBOX: Meaning(
         "stopped", 50, "Install bubblewrap (apt-get install bubblewrap), or start Docker (see scripts/docker_engine)."

@@ -1,6 +1,7 @@
 """A task: what somebody wants, in both spellings of the guide."""
 
 import re
+import unicodedata
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasChoices, Field
@@ -8,6 +9,8 @@ from pydantic import AfterValidator, AliasChoices, Field
 from andon.records.base import Record
 from andon.records.stops import TaskStatus
 
+_PATTERN = 400
+_OURS = frozenset({"", "cli", "terminal", "queue", "demo", "mcp-client"})
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -32,6 +35,26 @@ def _one_line(value: str) -> str:
     return text
 
 
+def check_locked(value: str) -> str:
+    """Return the gitignore pattern `value` if it can lock paths of a repository.
+
+    Raises:
+        ValueError: with a sentence for the person who wrote it.
+    """
+    text = value.strip()
+    if not text.strip("/.") or len(text) > _PATTERN:
+        raise ValueError(f"must be a path or pattern of 1 to {_PATTERN} characters, such as src/auth/ or *.lock")
+    if any(unicodedata.category(one)[0] == "C" or one in "\u2028\u2029" for one in text):
+        raise ValueError("holds a control or invisible character: write it without")
+    if text[0] in "!#":
+        raise ValueError(f"{text!r} begins with {text[0]!r}: name what is locked, nothing is let out again")
+    if "\\" in text or ".." in text.split("/"):
+        raise ValueError(
+            f"{text!r}: write a path from the top of the repository, with '/', without '..' or backslashes"
+        )
+    return text
+
+
 class Task(Record):
     """One unit of work."""
 
@@ -47,12 +70,21 @@ class Task(Record):
     """What must hold afterwards. Empty: the planner proposes criteria, and the run says so."""
     constraints: list[str] = Field(default_factory=list)
     """What must not happen."""
+    locked_paths: list[Annotated[str, AfterValidator(check_locked)]] = Field(
+        default_factory=list, max_length=1000, validation_alias=AliasChoices("locked_paths", "lockedPaths", "locked")
+    )
+    """Gitignore patterns of what this task locks: no agent may change it, and no person can allow it in the run."""
     context_paths: list[str] = Field(default_factory=list, validation_alias=AliasChoices("context_paths", "files"))
     """Files and folders a person thinks are worth reading first."""
     source: str = ""
     """Where the task came from, as an address or a word."""
     last_run: dict[str, Any] = Field(default_factory=dict, validation_alias=AliasChoices("last_run", "lastRun"))
     """What the last run left in the queue; written by the line."""
+
+
+def is_outsiders(source: str) -> bool:
+    """True if `Task.source` does not say that the work was asked for by a person at this machine."""
+    return source.strip().casefold() not in _OURS
 
 
 def slug_of(title: str) -> str:

@@ -1,0 +1,34 @@
+"""Text that others wrote, between two lines that it cannot forge: the one form in which a model is shown it."""
+
+import re
+import unicodedata
+
+ORIGIN_CHARACTERS = 120
+"""A longer origin is cut."""
+_TAG = re.compile(r"<[\s/]{0,8}data(\d{0,9})\b", re.IGNORECASE)
+_UNSAFE = re.compile(r'["<>&`]')
+
+
+def framed(text: str, origin: str) -> str:
+    """Return `text` as `<data from="ORIGIN">`, its lines, `</data>`.
+
+    Where anything in `text` looks like such a line the tag is `data1`, or the first after it that does not occur, so
+    the frame cannot be closed from inside. `origin` is put on one line without quotes, angle brackets and invisible
+    characters, in at most ORIGIN_CHARACTERS. Line ends at the end of `text` are left out.
+    """
+    body = text.rstrip("\n")
+    tag = _tag(f"{body}\n{origin}")
+    return f'<{tag} from="{_origin(origin)}">\n{body}\n</{tag}>'
+
+
+def _tag(text: str) -> str:
+    seen = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    taken = {int(number or 0) for number in _TAG.findall(seen)}
+    number = next(number for number in range(len(taken) + 1) if number not in taken)
+    return f"data{number or ''}"
+
+
+def _origin(origin: str) -> str:
+    seen = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in origin)
+    line = " ".join(_UNSAFE.sub("'", seen).split())
+    return line if len(line) <= ORIGIN_CHARACTERS else f"{line[: ORIGIN_CHARACTERS - 1]}…"
