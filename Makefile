@@ -1,10 +1,11 @@
 # The targets are the memory of the project; `make` lists them.
 PYTHON := .venv/bin/python
 
-.PHONY: help setup demo test check format bench schema lock
+.PHONY: help setup demo test soak check format bench schema lock
 help:
 	@echo "make demo    set everything up, then run the bundled task through the whole lane"
 	@echo "make test    set everything up, then run the tests"
+	@echo "make soak    attack the sandbox at full size on both tiers; minutes, gigabytes of memory"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make bench   measure what DESIGN gives figures for; writes bench.json"
 	@echo "make format  let ruff rewrite what it can"
@@ -20,6 +21,11 @@ demo: setup
 test: setup
 	@scripts/setup --tests
 	@$(PYTHON) -m pytest -n 2 --dist loadgroup $(TESTS)
+
+# One after the other: each takes what a sandbox may take.
+soak: setup
+	@scripts/setup --tests
+	@$(PYTHON) -m pytest -q -n 0 -s -m soak tests/sandbox/test_soak.py
 
 check: setup
 	$(PYTHON) -m ruff format --check .

@@ -121,14 +121,16 @@ class Desk:
         self._refusals[tool] = self._refusals.get(tool, 0) + 1
         if self._refusals[tool] >= REFUSALS:
             raise RunError(
-                StopCode.MODEL_MISBEHAVED, f"The {role}'s call of {tool} was refused {REFUSALS} times. Last: {problem}"
+                StopCode.MODEL_MISBEHAVED,
+                f"The {role}'s call of {tool} was refused {REFUSALS} times; audit.jsonl says why.",
             )
 
-    def nudge(self, role: Role) -> None:
-        """Note that `role` was asked once to call a tool."""
+    def nudge(self, role: Role, said: str) -> None:
+        """Note that `role` answered with text, and is asked once to call a tool."""
         self.nudged = True
         tool = ENDINGS[role][0]
-        self._events.emit("handoff.refused", role=role, tool=tool, reason="text where a tool call was due")
+        reason = f"text where a tool call was due: {said!r}"
+        self._events.emit("handoff.refused", role=role, tool=tool, reason=reason)
 
     def _moved(self, source: Role, target: Role, tool: str) -> None:
         self._refusals.clear()

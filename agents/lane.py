@@ -44,7 +44,7 @@ _Given: TypeAlias = list[TResponseInputItem] | _State
 """What a phase begins from: a conversation, or the state of a phase that was left for a person."""
 _NO_OBJECT = "refused (arguments): the arguments were not one valid JSON object; send the call again with valid JSON"
 QUOTED = 200
-"""Characters of a model's words that a stop message repeats."""
+"""Characters of a model's words that an event repeats; no message of a run does."""
 
 
 async def run_lane(
@@ -77,7 +77,7 @@ async def run_lane(
     events.emit("agent.started", role="planner")
     given: _Given = [{"role": "user", "content": packet}]
     while True:
-        result = await _phase(agent, given, steps)
+        result = await _phase(agent, given, steps, events)
         agent = result.last_agent
         if result.interruptions:
             given = await _allowed(result, steps)
@@ -138,7 +138,7 @@ def _keep_traces_here() -> None:
     set_trace_provider(provider)
 
 
-async def _phase(agent: Agent[Any], given: _Given, steps: LaneSteps) -> RunResultStreaming:
+async def _phase(agent: Agent[Any], given: _Given, steps: LaneSteps, events: Events) -> RunResultStreaming:
     """Have the agents work until one is done, has a call that needs a person, or `steps` waits for one."""
     # The budget counts; a state that is gone on from would go on counting the turns that it was stored with.
     result = Runner.run_streamed(agent, given, max_turns=None, run_config=_config())
@@ -154,6 +154,7 @@ async def _phase(agent: Agent[Any], given: _Given, steps: LaneSteps) -> RunResul
         if stop := typed_stop(error):
             raise stop from None
         if ours := _stop(error):
+            events.emit("warning", text=f"the model's answer: {_words(error)[:QUOTED]!r}")
             raise ours from error
         raise
     return result
@@ -186,10 +187,14 @@ def _no_such_tool(args: ToolErrorFormatterArgs[Any]) -> str | None:
 def _stop(error: AgentsException) -> RunError | None:
     """Return what the SDK's `error` means for the run; None where it is a fault of ours."""
     if isinstance(error, ModelRefusalError):
-        return RunError(StopCode.MODEL_MISBEHAVED, f"The model refused to work: {error.refusal[:QUOTED]}")
+        return RunError(StopCode.MODEL_MISBEHAVED, "The model refused to work; audit.jsonl has its words.")
     if isinstance(error, ModelBehaviorError):
-        return RunError(StopCode.MODEL_MISBEHAVED, f"The model's answer could not be acted on: {error}")
+        return RunError(StopCode.MODEL_MISBEHAVED, "The model's answer could not be acted on; audit.jsonl says why.")
     return None
+
+
+def _words(error: AgentsException) -> str:
+    return error.refusal if isinstance(error, ModelRefusalError) else str(error)
 
 
 def _nudged(desk: Desk, role: Role, text: str) -> list[TResponseInputItem]:
@@ -200,11 +205,12 @@ def _nudged(desk: Desk, role: Role, text: str) -> list[TResponseInputItem]:
     """
     endings = " or ".join(f"`{name}`" for name in ENDINGS[role])
     if desk.nudged:
+        desk.nudge(role, text[:QUOTED])
         raise RunError(
             StopCode.MODEL_MISBEHAVED,
-            f"The {role} answered twice without a tool call where one was due ({endings}): {text[:QUOTED]!r}",
+            f"The {role} answered twice without a tool call where one was due ({endings}); audit.jsonl has its words.",
         )
-    desk.nudge(role)
+    desk.nudge(role, text[:QUOTED])
     model = desk.models[role]
     said = model.answer.to_response().to_input_items() if model.answer else []
     line = f"Nobody reads text here. Go on with tool calls; when your work is complete, call {endings}."

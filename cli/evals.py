@@ -1,19 +1,27 @@
-"""`andon eval`: replay the shipped cassettes, offline, and fail on any change."""
+"""`andon eval`: replay the shipped cassettes, offline, and fail on any change; or attack the user's own policy."""
 
 import argparse
 import asyncio
 import json
 import sys
 
+from andon.cli.eval_help import SECURITY
 from andon.evals.replays import cassette_names, evaluate
+from andon.records.errors import UserError
 
 
 def run_evals(args: argparse.Namespace) -> int:
-    """Replay the named cassettes, or all, and return 0 if each gave what was recorded, else 21.
+    """Replay the named cassettes, or all, and return 0 if each gave what was recorded, else 21; or see `run_attacks`.
 
     Raises:
-        UserError: a name is not that of a cassette.
+        UserError: a name is not that of a cassette, or as `run_attacks`.
     """
+    if args.names == [SECURITY]:
+        from andon.cli.attacks import run_attacks
+
+        return run_attacks(args)
+    if args.only or args.list:
+        raise UserError(f"--only and --list go with the attacks: `andon eval {SECURITY} --list`")
     outcomes = []
     out = sys.stderr if args.json else sys.stdout
     for name in args.names or cassette_names():

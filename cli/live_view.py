@@ -15,6 +15,7 @@ from andon.cli.status_line import StatusLine
 from andon.context.diffs import split_diff
 from andon.context.plain import one_line
 from andon.records.events import RunEvent
+from andon.records.result import Usage
 from andon.sandbox.host_git import GitError
 from andon.sandbox.store import TreeStore
 
@@ -34,6 +35,7 @@ class LiveView:
         self._began = time.monotonic()
         self._role = ""
         self._calls = 0
+        self._used = Usage()
         self._said = ""
         self._doing = ""
         self._call_began: datetime | None = None
@@ -69,6 +71,8 @@ class LiveView:
             return
         if event.kind in ("model.answered", "model.retried"):
             self._said = ""
+        if event.kind == "model.answered":
+            self._used = self._used.plus(Usage.model_validate(event.data["usage"]))
         with self._status.lifted():
             self._print(event)
         if event.kind in ("run.started", "gate.answered"):
@@ -101,6 +105,8 @@ class LiveView:
                 self._call(event)
             case "tool.refused":
                 self._refused(f"{data['tool']} refused", data)
+            case "budget.note":
+                self._line("", (f"told the {data['role']}: {data['left']} left ({data['limit']})", MUTED))
             case "handoff.refused":
                 self._refused("handoff refused", data)
             case "review.given":
@@ -203,7 +209,10 @@ class LiveView:
         took = int(time.monotonic() - self._began)
         dot = sign(self._console, "dot")
         calls = "1 call" if self._calls == 1 else f"{self._calls} calls"
-        parts = [f"{took // 60}:{took % 60:02}", self._role, calls, self._doing]
+        used = self._used
+        tokens = f"{used.input_tokens + used.output_tokens:,} tokens" if used.requests else ""
+        money = f"${used.cost:.2f}" if used.cost is not None else ""
+        parts = [f"{took // 60}:{took % 60:02}", self._role, calls, tokens, money, self._doing]
         words = "  " + f" {dot} ".join(filter(None, parts))
         said = one_line(self._said)
         room = self._console.width - len(words) - 4

@@ -7,7 +7,10 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 
+from andon.cli.approve_help import add_approvals
 from andon.cli.endings import catch_signals, interrupt, print_document
+from andon.cli.eval_help import add_eval
+from andon.cli.log_help import add_log
 from andon.cli.mcp_help import MCP_EXITS, MCP_HELP
 from andon.cli.policy_help import add_policy
 from andon.records.errors import UserError
@@ -25,7 +28,7 @@ exit codes:
   20  failed review
   21  checks failed: something that passed at the base fails now
   30  refused by policy
-  40  budget spent
+  40  budget spent, or the model went in circles
   50  sandbox or toolchain missing, or the sandbox died
   60  the model or its provider failed
   70  a fault in andon
@@ -43,6 +46,7 @@ factory/tasks/queue.json, or, with nothing given, the next pending task of that 
 Set OPENAI_API_KEY, and OPENAI_BASE_URL for another server. A model is named openai/NAME or just NAME (OpenAI
 Responses), or chat/NAME (any Chat Completions server). Flags go before ANDON_MODEL, ANDON_PLANNER_MODEL,
 ANDON_EXECUTOR_MODEL and ANDON_REVIEWER_MODEL, and these before [models] in factory/andon.toml.
+[limits] there says what a run may spend: model_calls, tokens, cost, minutes, tool_calls, for all roles or for one.
 Your working tree, index, branch and configuration are not touched; the run starts from the commit HEAD names.
 """
 
@@ -53,7 +57,7 @@ papers lie. Reads factory/tasks/queue.json, factory/runs/ and factory/.state/; w
   andon status                       everything in this repository
   andon status task-001              one task
   andon status 20261124-155004-5dc4f1  one run, also one that is no longer the latest of its task
-  andon status --json                one document: schema_version, repository, tasks, unreadable
+  andon status --json                one document: schema_version, repository, tasks, approvals, unreadable
 
 Exits with 0 whatever the tasks came to, with 2 where there is no such task, run or repository.
 """
@@ -88,20 +92,16 @@ Debian slim, Python, pytest, ruff, git, ripgrep, make and Node. With an image re
 """
 
 
-_EVAL = """\
-Replay every shipped cassette as a whole run in a temporary repository: sandbox, policy, checks, handoffs and delivery
-are live, only the model's answers are recorded. Ends with 21 if an outcome, the delivered tree or a request changed,
-or an answer was left unplayed. No key, no network. A cassette proves the plumbing, not that a model is good.
-"""
-
-
 _COMMANDS = {
     "run": ("run", "run"),
     "status": ("status", "status"),
+    "log": ("log", "log"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),
     "eval": ("evals", "run_evals"),
     "policy": ("policy", "policy"),
+    "approve": ("approve", "approve"),
+    "deny": ("approve", "deny"),
     "trust": ("trust", "trust"),
     "image": ("image", "image"),
     "mcp": ("mcp_server", "mcp"),
@@ -156,6 +156,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--accept", action="append", default=[], metavar="TEXT", help="an acceptance criterion; repeat")
     run.add_argument("--constraint", action="append", default=[], metavar="TEXT", help="what must not happen; repeat")
     run.add_argument("--context", action="append", default=[], metavar="PATH", help="worth reading first; repeat")
+    run.add_argument("--lock", action="append", default=[], metavar="PATTERN", help="what nobody may touch; repeat")
     _add_models(run)
     run.add_argument("-C", dest="directory", default=".", metavar="DIR", help="run as if started in DIR")
     run.add_argument(
@@ -172,6 +173,8 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     status.add_argument("--json", action="store_true", help="print one JSON document on stdout")
 
+    add_log(commands)
+
     doctor = commands.add_parser("doctor", help="what works on this machine", description=_DOCTOR, formatter_class=raw)
     doctor.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     doctor.add_argument("--json", action="store_true", help="print one JSON document on stdout")
@@ -181,13 +184,12 @@ def _parser() -> argparse.ArgumentParser:
     _add_sandbox(demo)
     _add_json(demo)
 
-    evals = commands.add_parser(
-        "eval", help="replay the recorded runs, offline", description=_EVAL, formatter_class=raw
-    )
-    evals.add_argument("names", nargs="*", metavar="CASSETTE", help="which ones (default: all)")
+    evals = add_eval(commands)
+    _add_sandbox(evals)
     _add_json(evals)
 
     add_policy(commands)
+    add_approvals(commands)
 
     trust = commands.add_parser(
         "trust", help="accept what a repository may not decide alone", description=_TRUST, formatter_class=raw

@@ -21,6 +21,11 @@ touched. No model key is needed: the client brings the model. Clients start this
                 args = ["mcp", "-C", "/path/to/repository"]
                 tool_timeout_sec = 1800
 
+What only a person may allow is asked in a form where the client shows forms (MCP elicitation), and else answers with
+the id of a question: read it with `andon approve ID` in a terminal, then have the client make the same call again.
+A client can answer its own form without you; `elicitation = false` under [approvals] in factory/andon.toml leaves forms
+out, and the papers of a session say how each answer came.
+
 submit_change runs your tests at least twice: give it the time they need, as with tool_timeout_sec above.
 A session keeps events and papers in factory/runs/ide-…/, or in factory/.state/runs/ if nothing was changed.
 """

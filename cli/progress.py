@@ -9,7 +9,7 @@ from andon.delivery.checks_table import checks_table
 from andon.guardrails.output import clean_text
 from andon.records.checks import TestResult
 from andon.records.events import RunEvent
-from andon.records.result import FileStat, RunResult
+from andon.records.result import FileStat, RunResult, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +94,8 @@ def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind
             return f"    {data['tool']} {_short(str(data.get('summary', '')))}".rstrip()
         case "tool.refused":
             return f"    {data['tool']} refused: {_short(str(data.get('reason', '')))}"
+        case "budget.note":
+            return f"    told the {data['role']}: {data['left']} left ({data['limit']})"
         case "handoff":
             return f"  {data['source']} → {data['target']}"
         case "handoff.refused":
@@ -113,6 +115,14 @@ def setup_line(data: Mapping[str, Any]) -> str:
         *([f"refused {', '.join(refused)}"] if refused else []),
     ]
     return f"dependencies of {', '.join(data['origins'])}: {'; '.join(parts)}"
+
+
+def used_words(usage: Usage) -> str:
+    """Return what models used, in words: `12 model calls, 34,000 tokens, about 0.12 US dollars`."""
+    calls = "1 model call" if usage.requests == 1 else f"{usage.requests} model calls"
+    about = "about " if usage.estimated else ""
+    money = [] if usage.cost is None else [f"about {usage.cost:.2f} US dollars"]
+    return ", ".join([calls, f"{about}{usage.input_tokens + usage.output_tokens:,} tokens", *money])
 
 
 def _short(text: str) -> str:
@@ -149,6 +159,7 @@ def _facts(result: RunResult, root: Path) -> list[tuple[str, str]]:
     facts += [("tree", result.tree)] if result.tree and not result.branch else []
     facts += [("sandbox", result.sandbox)] if result.sandbox else []
     facts.append(("answered by", result.answered_by))
+    facts += [("used", used_words(result.usage))] if result.usage.requests else []
     facts.append(("run folder", str(root / result.run_folder)))
     return [(name, value) for name, value in facts if value]
 

@@ -131,16 +131,21 @@ def model_flags(args: argparse.Namespace) -> ModelFlags:
 
 
 def _task(repository: Repository, args: argparse.Namespace) -> tuple[Task, bool]:
-    extras: Sequence[str] = [*args.accept, *args.constraint, *args.context]
+    extras: Sequence[str] = [*args.accept, *args.constraint, *args.context, *args.lock]
     if args.task is not None and not _TASK_ID.fullmatch(args.task):
         if not args.task.strip():
             raise UserError('the intent is empty: say what must be different afterwards, as in `andon run "Add …"`')
         intent = task_from_intent(
-            args.task, accept=args.accept, context=args.context, constraints=args.constraint, id_seed=new_run_id()
+            args.task,
+            accept=args.accept,
+            context=args.context,
+            constraints=args.constraint,
+            locked=args.lock,
+            id_seed=new_run_id(),
         )
         return intent, False
     if extras:
-        raise UserError("--accept, --constraint and --context go with a sentence; a queued task has its own")
+        raise UserError("--accept, --constraint, --context and --lock go with a sentence; a queued task has its own")
     path = queue_path(repository)
     if not path.exists():
         raise UserError(

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -10,6 +11,7 @@ from andon.cli.endings import open_streams, print_json
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
 from andon.line.status import Standing, TaskStanding, standing_of, standing_of_one
+from andon.line.waiting import Waiting, waiting_in
 from andon.sandbox.repository import Repository
 
 _VERSION = 1
@@ -24,18 +26,35 @@ def status(args: argparse.Namespace) -> int:
     open_streams()
     root = Repository.open(Path(args.directory)).root
     standing = standing_of_one(root, args.wanted) if args.wanted else standing_of(root)
+    approvals = waiting_in(root, time.time())
+    if args.wanted:
+        approvals = _asked_by(standing, approvals)
     if args.json:
-        print_json(json.dumps(_document(standing), indent=2, ensure_ascii=False))
+        print_json(json.dumps(_document(standing, approvals), indent=2, ensure_ascii=False))
     else:
-        print("\n".join(_lines(standing)))
+        print("\n".join([*_lines(standing), *_questions(approvals)]))
     return 0
 
 
-def _document(standing: Standing) -> dict[str, object]:
+def _asked_by(standing: Standing, approvals: Iterable[Waiting]) -> tuple[Waiting, ...]:
+    runs = {one.run_id for task in standing.tasks for one in (task.running, task.last) if one is not None}
+    return tuple(one for one in approvals if one.run_id in runs)
+
+
+def _questions(approvals: Iterable[Waiting]) -> Iterator[str]:
+    for number, asked in enumerate(approvals):
+        if number == 0:
+            yield "asked, and not answered yet"
+        yield f"  {_clean(asked.id)}  {_clean(asked.question)}"
+        yield f"    next    andon approve {_clean(asked.id)}, or andon deny {_clean(asked.id)} --reason …"
+
+
+def _document(standing: Standing, approvals: Iterable[Waiting]) -> dict[str, object]:
     return {
         "schema_version": _VERSION,
         "repository": standing.repository,
         "tasks": [asdict(task) for task in standing.tasks],
+        "approvals": [asdict(asked) for asked in approvals],
         "unreadable": [{"path": path, "problem": problem} for path, problem in standing.unreadable],
     }
 

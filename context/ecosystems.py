@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Callable
 from typing import NamedTuple
 
-from andon.context.commands import CHECK_NODE_SYNTAX, CHECK_PYTHON_SYNTAX
+from andon.context.commands import CHECK_NODE_SYNTAX, CHECK_PYTHON_SYNTAX, RUFF_ERRORS
 from andon.context.folder import Folder
 from andon.records.project import Command, Runner
 
@@ -28,6 +28,7 @@ PROJECT_DEPTH = 3
 
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg", "pytest.ini")
 _PYTHON_MANIFESTS = ("pyproject.toml", "setup.py", "setup.cfg", "requirements.txt", "Pipfile")
+_HOOKS = ".pre-commit-config.yaml"
 # Also tests inside the package (`networkx/algorithms/tests/test_core.py`), a very common layout.
 _TEST_FILE = re.compile(r"((.+/)?tests?/(.+/)?)?(test_[^/]*|[^/]*_test)\.py")
 _NODE_LOCKS: tuple[tuple[str, Runner], ...] = (
@@ -36,17 +37,18 @@ _NODE_LOCKS: tuple[tuple[str, Runner], ...] = (
 
 
 def python(folder: Folder) -> Found | None:
-    """pytest where anything configures it or a test file lies in the usual place; ruff, else a syntax check."""
+    """pytest where anything configures it or a test file lies in the usual place; its linter, else ruff's errors."""
     tested = _pytest_origin(folder)
     manifest = next((name for name in _PYTHON_MANIFESTS if name in folder.names), None) or tested
     if manifest is None and not _only_python(folder):
         return None
     tests = (_command(folder, "test", "pytest", ("python", "-m", "pytest"), tested),) if tested else ()
-    ruff = _ruff_origin(folder)
-    if ruff:
+    if ruff := _ruff_origin(folder):
         static = _command(folder, "static", "ruff", ("ruff", "check", "."), ruff, CHECK_PYTHON_SYNTAX)
+    elif flake8 := _flake8_origin(folder):
+        static = _command(folder, "static", "other", ("python", "-m", "flake8"), flake8, RUFF_ERRORS)
     else:
-        static = _command(folder, "static", "other", CHECK_PYTHON_SYNTAX, manifest or "*.py")
+        static = _command(folder, "static", "ruff", RUFF_ERRORS, manifest or "*.py", CHECK_PYTHON_SYNTAX)
     return Found(manifest or "*.py", tests, (static,))
 
 
@@ -72,7 +74,17 @@ def _ruff_origin(folder: Folder) -> str | None:
     for name in ("ruff.toml", ".ruff.toml"):
         if name in folder.names:
             return name
-    return "pyproject.toml" if folder.tool("ruff") else None
+    if folder.tool("ruff"):
+        return "pyproject.toml"
+    return _HOOKS if re.search(r"repo:.*/ruff-pre-commit\b", folder.text(_HOOKS)) else None
+
+
+def _flake8_origin(folder: Folder) -> str | None:
+    if ".flake8" in folder.names:
+        return ".flake8"
+    return next(
+        (name for name in ("setup.cfg", "tox.ini") if re.search(r"^\[flake8\]", folder.text(name), re.MULTILINE)), None
+    )
 
 
 def _only_python(folder: Folder) -> bool:

@@ -19,16 +19,17 @@ from andon.context.parts import (
     project_part,
     protected_part,
     rules_part,
+    security_part,
     task_part,
 )
 from andon.context.plain import one_line, shown_path
 from andon.context.project import Project
 from andon.context.tree import tree_lines as tree_lines
 from andon.records.checks import CheckRecord, Comparison
-from andon.records.plan import Plan
+from andon.records.plan import AmendPlan, Plan
 from andon.records.project import ProjectSetup, ProtectedRule
 from andon.records.review import Finding, Review
-from andon.records.task import Task
+from andon.records.task import Task, is_outsiders
 
 REPAIR_DIFF_BYTES = 12_000
 """The executor wrote the change, so it needs less of it than the reviewer; so does who has seen most of it before."""
@@ -94,11 +95,14 @@ def reviewer_packet(
     outside: Sequence[str],
     diff: str,
     since: str,
+    amended: Sequence[AmendPlan] = (),
+    allowed: Sequence[str] = (),
 ) -> str:
-    """Return what the reviewer starts from: records and the diff, of the executor's words only what it left undone.
+    """Return what the reviewer starts from: records and the diff.
 
-    `rounds` is how many reviews the run may hold, `earlier` the ones before this one, `outside` the changed paths the
-    plan does not cover, `since` the diff from the tree of the review before.
+    Of the executor's words it holds what was left undone, and why the plan was amended. `rounds` is how many reviews
+    the run may hold, `earlier` the ones before this one, `outside` the changed paths the plan does not cover, `since`
+    the diff from the tree of the review before, `allowed` the paths whose change a person allowed.
     """
     number = len(earlier) + 1
     if number < rounds:
@@ -115,9 +119,12 @@ def reviewer_packet(
         plan_part(plan),
         *(_earlier_part(round_no, review) for round_no, review in enumerate(earlier, start=1)),
         "\n".join(listed("# Left undone, as the executor says", not_done) or ["# Left undone", "Nothing was named."]),
+        *([security_part(comparison)] if comparison.insecure else []),
         checks_part("# Checks at the head", head),
         comparison_part(comparison),
         *([_outside_part(outside)] if outside else []),
+        *([_amended_part(amended)] if amended else []),
+        *(["\n".join(listed("# Allowed by a person", [shown_path(path) for path in allowed]))] if allowed else []),
         *([_since_part(number - 1, since)] if earlier else []),
         diff_part(diff),
         _closing(task, len(plan.acceptance_criteria), f"This is review {number} of at most {rounds}. {hand_over}"),
@@ -170,6 +177,11 @@ def _outside_part(outside: Sequence[str]) -> str:
     return "\n".join(["# Changed outside the plan's files: judge whether each is needed", *paths, *more])
 
 
+def _amended_part(amended: Sequence[AmendPlan]) -> str:
+    each = [f"{', '.join(map(shown_path, one.paths))}: {one.why}" for one in amended]
+    return "\n".join(listed("# Added to the plan by the executor: judge whether each had to be", each))
+
+
 def _since_part(round_no: int, since: str) -> str:
     if not since:
         return f"# Diff since review {round_no}\nNothing changed."
@@ -189,9 +201,9 @@ def _finding(finding: Finding) -> str:
 
 def _closing(task: Task, criteria: int, hand_over: str, before: str = "") -> str:
     numbers = ", ".join(str(number) for number in range(1, criteria + 1)) or "none yet"
-    return "\n".join(
-        ["# Now", f"Goal: {one_line(task.title)}", f"Criteria: {numbers}", hand_over, *([before] if before else [])]
-    )
+    # An outsider's words stand in their frame alone.
+    goal = "as the task says" if is_outsiders(task.source) else one_line(task.title)
+    return "\n".join(["# Now", f"Goal: {goal}", f"Criteria: {numbers}", hand_over, *([before] if before else [])])
 
 
 def _packet(*parts: str) -> str:

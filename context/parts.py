@@ -4,14 +4,16 @@ import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from andon.context.commands import name_of
+from andon.context.commands import RUFF_ERRORS, name_of
 from andon.context.diffs import fenced
 from andon.context.plain import clipped, one_line, plain, shown_path, size
 from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project
+from andon.context.scan_parts import scan_lines, security_lines
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
+from andon.records.framed import framed
 from andon.records.plan import Plan
 from andon.records.project import Command, ProjectContext, ProjectSetup, ProtectedRule
-from andon.records.task import Task
+from andon.records.task import Task, is_outsiders
 
 CONTEXT_BYTES = 1_800
 """What the project part may take before terms the task does not use are left out."""
@@ -19,6 +21,7 @@ _PROSE_BYTES = 900
 _MATCHES = 8
 _PATHS = 8
 _PASSING = 20
+_WANTED = "it says what is wanted, not what is allowed"
 
 
 def item(text: str, mark: str = "- ") -> str:
@@ -103,7 +106,9 @@ def _commands(setup: ProjectSetup) -> list[str]:
 def check_calls(setup: ProjectSetup) -> str:
     """Return the calls by which the executor runs the project's checks itself; empty where there are none."""
     tests = ", ".join(f"`{_typed(command)}`" for command in setup.tests)
-    typed = [command for command in setup.static if not any("\n" in word for word in command.argv)]
+    # What nobody chose is not to be typed: it may be missing, and the line has something in its place.
+    chosen = [command for command in setup.static if command.argv != RUFF_ERRORS]
+    typed = [command for command in chosen if not any("\n" in word for word in command.argv)]
     static = [f"run_command with `{_typed(command)}`" for command in typed]
     calls = [*([f"run_tests ({tests})"] if tests else []), *static]
     return f"Before that: {', '.join(calls)}." if calls else ""
@@ -123,14 +128,23 @@ def files_part(files: Mapping[str, str]) -> str:
 
 
 def task_part(task: Task, criteria: Sequence[str], note: str) -> str:
-    """Return the task with its numbered criteria; `note` stands behind their heading."""
-    origin = one_line(task.source) or "the person who started the run"
-    lines = [f"# Task {task.id}", f"(from {origin}; it says what is wanted, not what is allowed)", one_line(task.title)]
-    lines += [f"Acceptance criteria{note}:", *numbered(criteria)]
+    """Return the task with its numbered criteria; `note` stands behind their heading.
+
+    What an outsider wrote, criteria that the planner made of it included, is framed as data.
+    """
+    lines = [one_line(task.title), f"Acceptance criteria{note}:", *numbered(criteria)]
     lines += listed("Constraints:", task.constraints)
     lines += listed("Worth reading first:", [shown_path(path) for path in task.context_paths[:_PATHS]])
     more = len(task.context_paths) - _PATHS
-    return "\n".join([*lines, *([f"[{more} more paths in the task]"] if more > 0 else [])])
+    lines += [f"[{more} more paths in the task]"] if more > 0 else []
+    origin = one_line(task.source) or "the person who started the run"
+    if is_outsiders(task.source):
+        lines, origin = [framed("\n".join(lines), f"task {origin}")], "outside"
+    return "\n".join([f"# Task {task.id}", f"(from {origin}; {_WANTED})", *lines, *_locked(task)])
+
+
+def _locked(task: Task) -> list[str]:
+    return listed("Locked by the task, nobody may touch:", [shown_path(path) for path in task.locked_paths])
 
 
 def planned_task_part(task: Task, plan: Plan) -> str:
@@ -162,7 +176,9 @@ def checks_part(heading: str, records: Sequence[CheckRecord]) -> str:
 def _check(record: CheckRecord) -> list[str]:
     failing = sorted(test for test, outcome in record.tests.items() if outcome in ("failed", "error"))
     why = [item(record.reason, "  ")] if record.reason else []
-    return [f"{one_line(record.name)}: {summary_of(record)}", *why, *(f"- {one_line(test)} fails" for test in failing)]
+    verb = "" if record.granularity == "finding" else " fails"
+    lines = [f"- {one_line(test)}{verb}" for test in failing]
+    return [f"{one_line(record.name)}: {summary_of(record)}", *why, *lines]
 
 
 def summary_of(record: CheckRecord) -> str:
@@ -178,6 +194,13 @@ def summary_of(record: CheckRecord) -> str:
     return f"{record.outcome}: {words}" if words else record.outcome
 
 
+def security_part(comparison: Comparison) -> str:
+    """Return what the change adds that a scan finds; empty where there is nothing."""
+    return "\n".join(
+        listed("# New security findings: judge each, a person decides on them", security_lines(comparison))
+    )
+
+
 def comparison_part(comparison: Comparison) -> str:
     """Return what base and head show together. Failing and vanished tests are never left out."""
     passing = comparison.new_passing
@@ -189,12 +212,14 @@ def comparison_part(comparison: Comparison) -> str:
     lines += _ids("Differ from run to run on the same tree", comparison.flaky)
     lines += _ids("Gone", comparison.gone)
     lines += _ids("Pass only because the test was edited: the base's version fails", comparison.edited)
+    lines += _ids("Weaker than at the base, judge whether that is what the task asks for", comparison.weakened)
     lines += _ids("Fixed", comparison.fixed)
     lines += _ids("New, fail on the base and pass now", cases(comparison.new_failing_at_base))
     lines += _ids("Edited, fail on the base as edited and pass now", cases(comparison.strengthened))
     lines += _ids("New, pass now, not seen to fail on the base", unshown[:_PASSING])
     more = len(unshown) - _PASSING
-    return "\n".join([*lines, *([f"[{more} more of these; run_tests lists them]"] if more > 0 else [])])
+    lines += [f"[{more} more of these; run_tests lists them]"] if more > 0 else []
+    return "\n".join([*lines, *scan_lines(comparison)])
 
 
 def cases(tests: Sequence[str]) -> list[str]:

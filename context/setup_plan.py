@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from andon.context.base import BaseFiles
 from andon.context.folder import Folder
+from andon.context.node_locks import LOCKS, NotInstalled, install_lines
 from andon.context.project_wheel import project_wheel
 from andon.context.python_locks import Unreadable, requirements_of
 from andon.context.registries import Registries, Registry
 from andon.context.settings import SETTINGS_PATH, Settings
+from andon.context.setup_notes import has_lines, requirement_notes
 from andon.sandbox.egress_rules import AllowedHost
 from andon.sandbox.setup_plan import SetupPlan
 
@@ -63,7 +65,7 @@ def plan_setup(files: BaseFiles, settings: Settings, registries: Registries) -> 
     else:
         parts = [part for one in look if (part := one(root, registries, notes)) is not None]
     if not parts:
-        return None, notes + _nothing_locked(root)
+        return None, notes or _nothing_locked(root)
     return _plan(root, parts, settings.sandbox.hosts), notes
 
 
@@ -139,7 +141,8 @@ def _python(root: Folder, registries: Registries, notes: list[str]) -> _Part | N
         made["requirements.txt"] = text.encode()
         install = f"{_PIP} --no-deps --require-hashes -r {MADE}/requirements.txt"
         return _python_part((name,), (install,), made, wheel, registries)
-    listed = sorted(path for path in root.paths if _is_list(path) and _has_lines(root.text(path)))
+    listed = sorted(path for path in root.paths if _is_list(path) and has_lines(root.text(path)))
+    notes += requirement_notes(root, listed)
     if not listed:
         return None
     words = " ".join(f"-r {shlex.quote(path)}" for path in listed)
@@ -152,10 +155,6 @@ def _is_list(path: str) -> bool:
         re.fullmatch(r"requirements([-_.]?(dev|test|tests|testing))?\.txt|(dev|test)-requirements\.txt", path)
         is not None
     )
-
-
-def _has_lines(text: str) -> bool:
-    return any(line.strip() and not line.strip().startswith("#") for line in text.splitlines())
 
 
 def _python_part(
@@ -211,27 +210,24 @@ def _node_env(registries: Registries) -> dict[str, str]:
     return quiet | {"npm_config_registry": url, "YARN_NPM_REGISTRY_SERVER": url, "YARN_REGISTRY": url}
 
 
-_NODE_LOCKS = {
-    "pnpm-lock.yaml": "pnpm install --frozen-lockfile",
-    "yarn.lock": "yarn install --frozen-lockfile --non-interactive",
-    "package-lock.json": "npm ci --no-progress",
-    "npm-shrinkwrap.json": "npm ci --no-progress",
-}
-
-
 def _node(root: Folder, registries: Registries, notes: list[str]) -> _Part | None:
-    name = next((name for name in _NODE_LOCKS if name in root.names), None)
+    name = next((name for name in LOCKS if name in root.names), None)
     wants = ("dependencies", "devDependencies", "optionalDependencies", "workspaces")
     if name is None or "package.json" not in root.names or not any(root.package.get(key) for key in wants):
         return None
     if any(path.startswith("node_modules/") for path in root.paths):
         notes.append(f"{name} was passed over: the repository holds node_modules itself.")
         return None
+    try:
+        lines = install_lines(root, name, registries.node)
+    except NotInstalled as error:
+        notes.append(f"{name} was passed over: {error}.")
+        return None
     return _Part(
         origins=(name,),
-        lines=(_NODE_LOCKS[name], *_NODE_OUT),
+        lines=(*lines, *_NODE_OUT),
         registry=registries.node,
-        programs=("node", _NODE_LOCKS[name].split()[0]),
+        programs=("node", LOCKS[name][0]),
         results=((NODE, "/work/node_modules"),),
         env=_node_env(registries),
     )

@@ -68,7 +68,6 @@ def pr_body_md(
     audit: str = "",
     approved: bool = False,
     effects: Sequence[str] = (),
-    scans: Sequence[str] = (),
 ) -> str:
     """Return `pr-body.md`: everything a person needs to decide without reading logs, and no word of a model.
 
@@ -77,7 +76,6 @@ def pr_body_md(
         audit: The section of `audit_section`.
         approved: True if a person approved the plan, and with it the criteria it proposes.
         effects: Facts about changes that were undone, held for a person or approved, one each.
-        scans: Facts about what was scanned and audited, or was not, one each.
     """
     return _document(
         _outcome(comparison),
@@ -87,7 +85,6 @@ def pr_body_md(
         f"## Review\n\n{counted_part(review)}",
         f"## Checks\n\nRun by andon in a fresh sandbox, outside the reach of the agents.\n\n"
         f"{checks_table(base, head, comparison)}",
-        _section("Scans", _bullets(scans)) if scans else "",
         _section("Files changed", _files(stats)),
         _outside(outside),
         _section("Changes undone, held or approved", _bullets(effects)) if effects else "",

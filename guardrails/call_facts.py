@@ -20,7 +20,7 @@ def call_facts(call: ToolCall, decision: Decision, before: str | None) -> str:
     text. Control, invisible and direction characters are spelled out, secrets left out, and what is too long is cut
     with a note.
     """
-    lines = [f"tool: {call.tool}, called by the {call.role}", f"rule: {decision.rule}"]
+    lines = [f"tool: {call.tool}, called by the {call.role}", f"rule: {', '.join(decision.rules)}"]
     given = dict(call.arguments)
     if call.tool in ("edit_file", "write_file") and isinstance(given.get("path"), str):
         after = _after(call, before)
@@ -28,7 +28,7 @@ def call_facts(call: ToolCall, decision: Decision, before: str | None) -> str:
         if after is not None:
             return shown_facts([*lines, *_diff(given["path"], before or "", after)])
         given.pop("path")
-    lines += [f"{name}: {_word(value)}" for name, value in given.items()]
+    lines += [line for name, value in given.items() for line in _argument(name, value)]
     return shown_facts(lines)
 
 
@@ -61,6 +61,12 @@ def _edited(text: str, edits: Any) -> str | None:
 
 def _diff(path: str, before: str, after: str) -> list[str]:
     return list(difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm=""))
+
+
+def _argument(name: str, value: Any) -> list[str]:
+    """Return an argument's lines; the second and later ones are marked, so that none passes for a fact of ours."""
+    first, *more = clean_text(f"{name}: {_word(value)}").split("\n")
+    return [first, *(f"  | {line}" for line in more)]
 
 
 def _word(value: Any) -> str:

@@ -99,7 +99,12 @@ def _decided(found: Found, policy: Policy) -> Decision:
         if refused := narrowed(asked, policy.origin):
             raise refused
     if found.asks:
-        return Decision(verdict="ask", rule=found.asks[0].rule, reason=found.asks[0].reason)
+        reasons: dict[str, str] = {}
+        for asked in found.asks:
+            reasons.setdefault(asked.rule, asked.reason)
+        rule, *others = reasons
+        also = "".join(f"; also ({other}): {reasons[other]}" for other in others)
+        return Decision(verdict="ask", rule=rule, reason=reasons[rule] + also, also=tuple(others))
     return Decision(verdict="allow", rule="default", reason="")
 
 

@@ -3,17 +3,17 @@
 from typing import Literal
 
 from andon.guardrails.refusal import Refused
+from andon.records.task import is_outsiders
 
 Origin = Literal["person", "outsider"]
 """A person at this machine, or whoever can write an issue, a comment or a message."""
 
-_OURS = frozenset({"", "cli", "terminal", "queue", "demo", "mcp-client"})
 _NARROWED = frozenset({"install", "publishing", "git-network", "history", "history-options", "skips-checks"})
 
 
 def origin_of(source: str) -> Origin:
     """Return who is behind `Task.source`; what is not known to be ours is an outsider's."""
-    return "person" if source.strip().casefold() in _OURS else "outsider"
+    return "outsider" if is_outsiders(source) else "person"
 
 
 def narrowed(asked: Refused, origin: Origin) -> Refused | None:

@@ -38,6 +38,18 @@ def redact(text: str, known: Iterable[str] | None = None) -> Redacted:
         known: Values that are secret whatever they look like, found in base64, hex and URL coding too; None for those
             of this process's environment.
     """
+    merged = secret_spans(text, known)
+    if not merged:
+        return Redacted(text, {})
+    parts, at = [], 0
+    for span in merged:
+        parts += [text[at : span.start], _marked(text[span.start : span.end], span.kind)]
+        at = span.end
+    return Redacted("".join([*parts, text[at:]]), Counter(span.kind for span in merged))
+
+
+def secret_spans(text: str, known: Iterable[str] | None = None) -> list[Span]:
+    """Return where the secrets that `redact` takes out stand, in order; none overlaps another."""
     values = own_values() if known is None else tuple(known)
     unwrapped = Unwrapped(text)
     spans = [
@@ -46,14 +58,7 @@ def redact(text: str, known: Iterable[str] | None = None) -> Redacted:
         *tokens(text, unwrapped),
         *named_values(text),
     ]
-    if not spans:
-        return Redacted(text, {})
-    merged = list(_merged(spans))
-    parts, at = [], 0
-    for span in merged:
-        parts += [text[at : span.start], _marked(text[span.start : span.end], span.kind)]
-        at = span.end
-    return Redacted("".join([*parts, text[at:]]), Counter(span.kind for span in merged))
+    return list(_merged(spans))
 
 
 def without_secrets(text: str) -> str:

@@ -11,14 +11,21 @@ from andon.records.task import Task
 
 
 def task_from_intent(
-    intent: str, *, accept: Sequence[str], context: Sequence[str], constraints: Sequence[str], id_seed: str
+    intent: str,
+    *,
+    accept: Sequence[str],
+    context: Sequence[str],
+    constraints: Sequence[str],
+    id_seed: str,
+    locked: Sequence[str] = (),
 ) -> Task:
     """Return a task for `intent`; its id is `intent-` and six hex digits of the hash of `id_seed`.
 
     Raises:
-        UserError: the intent, a criterion, a path or a constraint is empty or is not Unicode text.
+        UserError: the intent, a criterion, a path or a constraint is empty or is not Unicode text, or a pattern of
+            `locked` can lock nothing.
     """
-    lists = {"--accept": accept, "--context": context, "--constraint": constraints}
+    lists = {"--accept": accept, "--context": context, "--constraint": constraints, "--lock": locked}
     for option, values in {"the intent": [intent], **lists}.items():
         for value in values:
             _check(option, value)
@@ -29,6 +36,7 @@ def task_from_intent(
             acceptance_criteria=[value.strip() for value in accept],
             context_paths=[value.strip() for value in context],
             constraints=[value.strip() for value in constraints],
+            locked_paths=list(locked),
         )
     except ValidationError as error:
         raise UserError(f"The intent is no task: {problems(error)}.") from error

@@ -12,6 +12,7 @@ from andon.mcp_servers.ask import Granted
 from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.settled import Held
 from andon.records.calls import Decision, ToolCall
+from andon.records.events import Events
 from andon.records.stops import StopCode
 
 Judge = Callable[[ToolCall], Awaitable[Decision]]
@@ -23,6 +24,7 @@ class Asks:
     """Puts calls and effects to a person. What was allowed is in `grants`, bound to what was shown."""
 
     engine: InProcessEngine
+    events: Events
     grants: Grants
     granted: Granted
     allowed_paths: list[str] = field(default_factory=list)
@@ -46,7 +48,8 @@ class Asks:
         facts = call_facts(call, decision, await read(path) if isinstance(path, str) else None)
         answer = await self.ask("tool", f"Allow the {call.role} this call of {call.tool}?", facts, decision, call.role)
         if answer.kind == "kind":
-            self.grants.kind(decision.rule, call.role)
+            for rule in decision.rules:
+                self.grants.kind(rule, call.role)
         elif answer.kind == "yes":
             self.grants.once(binding)
         else:
@@ -77,6 +80,8 @@ class Asks:
         problem: str = await self.engine.step("effect", str(self._asked), lambda: gate.apply(held))
         if problem:
             return f"{paths}: a person allowed the change, but {problem}"
+        for each in held:
+            self.events.emit("effect.applied", path=each.path, rule=each.rule, entry=each.entry)
         # The gate itself keeps what it put back for the final tree.
         self.allowed_paths = [*dict.fromkeys([*self.allowed_paths, *(each.path for each in held)])]
         return f"A person allowed the change of {paths}: it is in the workspace again."
@@ -94,9 +99,14 @@ class Asks:
             f"{question} {decision.reason}",
             StopCode.NEEDS_PERSON,
             shown=facts,
-            kind=f"all that the rule {decision.rule!r} asks about, by the {role}, in this run",
+            kind=f"all that {_named(decision)} about, by the {role}, in this run",
         )
         return await self.engine.wait(gate)
+
+
+def _named(decision: Decision) -> str:
+    rules = ", ".join(map(repr, decision.rules))
+    return f"the rules {rules} ask" if decision.also else f"the rule {rules} asks"
 
 
 def refused_by_person(rule: str, answer: Answer) -> str:

@@ -11,6 +11,7 @@ from andon.context.setup_plan import plan_setup
 from andon.guardrails.policy_file import POLICY_PATH, RepositoryPolicy, read_policy
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
+from andon.line.dependency_audit import AuditOrder, audit_order
 from andon.line.registries import registries_of
 from andon.line.trust import TrustFile, claims_of
 from andon.records.errors import UserError
@@ -46,6 +47,8 @@ class Job:
     """What is installed before anybody works; None: nothing."""
     policy: RepositoryPolicy = field(default_factory=lambda: read_policy(None))
     """The shipped policy with the repository's own over it."""
+    audit: AuditOrder | None = None
+    """How dependencies are audited; None: never."""
     setup_cache: SetupCache | None = None
     """Where that is kept; there is one where there is something to install."""
 
@@ -98,6 +101,7 @@ def prepare(
         ),
         policy=policy,
         setup=plan,
+        audit=audit_order(settings.checks.audit, accepted=lambda: _audit_accepted(settings, repository)),
         setup_cache=SetupCache.of(os.environ) if plan else None,
     )
 
@@ -107,6 +111,11 @@ def _refuse_unaccepted(settings: Settings, repository: Repository) -> None:
     for claim in claims_of(settings):
         if claim.key.startswith("sandbox."):
             TrustFile.of(os.environ).accepted_value(claim, repository.root)
+
+
+def _audit_accepted(settings: Settings, repository: Repository) -> bool:
+    accepted = TrustFile.of(os.environ).accepted(repository.root)
+    return any((claim.key, claim.digest) in accepted for claim in claims_of(settings) if claim.key == "checks.audit")
 
 
 def _refuse_links(files: CommitFiles) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 from andon.agents.replies import Repairable, Start, Told, Waits
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
 from andon.guardrails.judge import Policy, judge
-from andon.guardrails.own_steps import AMEND_PLAN
+from andon.guardrails.own_steps import AMEND_PLAN, judge_step
 from andon.guardrails.scope import Scope
 from andon.line.amendments import Amendments
 from andon.line.asks import Asks
 from andon.line.checks import OpenSandbox, check_change
 from andon.line.claims import red_evidence
+from andon.line.effect_log import EffectLog
 from andon.line.engine import Gate, InProcessEngine
 from andon.line.event_log import EventLog
 from andon.line.final_tree import closed_in_tree
@@ -21,6 +22,7 @@ from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
 from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.settled import Held
+from andon.records.base import Record
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.checks import CheckRecord, Comparison, TestResult
 from andon.records.errors import RunError
@@ -56,6 +58,7 @@ class Lane:
     base: Sequence[CheckRecord]
     asks: Asks
     effects: EffectGate
+    effect_log: EffectLog
     tree: str
     """The last tree taken; the base tree until then."""
     plan: Plan | None = None
@@ -68,6 +71,8 @@ class Lane:
     ignored: list[str] = field(default_factory=list)
     under_review: bool = False
     """True from the checks of a tree until the executor gets it back: what changes meanwhile is nobody's work."""
+    plan_approved: bool = False
+    """True if a person agreed to the plan, or worded it."""
     held: list[Held] = field(default_factory=list)
     """Changes that were undone until a person allows them."""
     _plans: int = 0
@@ -87,6 +92,7 @@ class Lane:
 
     async def plan_ready(self, payload: PlanPayload) -> str:
         """Keep the plan and return the executor's packet."""
+        self._check_step("transfer_to_executor", payload, "planner")
         task = self.job.task
         if task.acceptance_criteria and payload.acceptance_criteria != task.acceptance_criteria:
             raise Repairable("acceptance_criteria must be the task's, word for word and in order; add nothing")
@@ -164,10 +170,12 @@ class Lane:
             why = answer.text or "no reason was given"
             return Told(f"A person refused this plan: {why}. Mend it and hand it over again.")
         chosen = PlanPayload.model_validate_json(answer.text) if answer.kind == "edit" else payload
+        self.plan_approved = True
         return Start("executor", self._plan_kept(chosen))
 
     async def change_ready(self, report: ChangeReport) -> str:
         """Take the tree, check it in fresh sandboxes, and return the reviewer's packet."""
+        self._check_step("transfer_to_reviewer", report, "executor")
         plan = self._planned()
         self.report = report
         taken = await self.take()
@@ -199,12 +207,13 @@ class Lane:
 
     async def changes_wanted(self, review: Review) -> str:
         """Keep a review that hands back and return the executor's repair packet."""
+        self._check_step("hand_back", review, "reviewer")
         plan = self._judged(review)
         self._reviewed = self.tree
         rounds = self.job.settings.limits.review_rounds
         if len(self.reviews) >= rounds:
             raise RunError(
-                StopCode.ROUNDS_SPENT, f"The reviewer still wants changes after {rounds} rounds: {review.summary}"
+                StopCode.ROUNDS_SPENT, f"The reviewer still wants changes after {rounds} rounds; review.md says which."
             )
         if self.comparison is None:
             raise RunError(StopCode.INTERNAL, "a review came before the checks")
@@ -216,6 +225,7 @@ class Lane:
 
     async def review_finished(self, review: Review) -> None:
         """Keep the review that ends the lane; one that passes by a test that is red goes back once."""
+        self._check_step("finish_review", review, "reviewer")
         red = red_evidence(review, self.head) if review.verdict == "pass" else []
         self._contradicted += bool(red)
         if self._contradicted == 1 and red:
@@ -299,6 +309,12 @@ class Lane:
         if self._refused == _REFUSALS:
             raise RunError(StopCode.POLICY_REFUSED, f"The change touches what is closed to agents: {text}")
         raise Repairable(f"this change cannot be delivered, undo these parts and hand over again: {text}")
+
+    def _check_step(self, name: str, payload: Record, role: Role) -> None:
+        """Raise `Repairable` if the judge refuses this step of an agent."""
+        decision = judge_step(name, payload.model_dump(mode="json"), role, self.policy)
+        if decision.verdict == "refuse":
+            raise Repairable(f"refused ({decision.rule}): {decision.reason}")
 
     def _planned(self) -> Plan:
         if self.plan is None:

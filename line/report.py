@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from andon.delivery.audit_line import audit_section
 from andon.delivery.memory import memory_md
 from andon.delivery.papers import pr_body_md, proposal_md, review_md
 from andon.delivery.taking import Kept
@@ -45,7 +46,7 @@ def _readable(job: Job, lane: Lane, warnings: Sequence[str], stop_code: StopCode
     if lane.plan is None:
         return papers
     head = lane.head if comparison else []
-    outside = lane.outside_plan()
+    outside, at = lane.outside_plan(), lane.events.anchor()
     return papers | {
         "proposal.md": proposal_md(
             job.task, lane.plan, review, comparison, stats, warnings, outside=outside, kept=kept
@@ -63,5 +64,8 @@ def _readable(job: Job, lane: Lane, warnings: Sequence[str], stop_code: StopCode
             warnings,
             outside=outside,
             kept=kept,
+            audit=audit_section(job.run_id, at.events, at.head),
+            approved=lane.plan_approved,
+            effects=lane.effect_log.facts,
         ),
     }

@@ -12,7 +12,6 @@ from andon.context.detect import detect
 from andon.delivery.branch import deliver
 from andon.guardrails.approvals import Grants
 from andon.guardrails.budgets import Budget
-from andon.guardrails.judge import Policy
 from andon.line.asks import Asks
 from andon.line.base_warnings import base_warnings
 from andon.line.budget import asking_off_the_clock, budget_of
@@ -35,6 +34,7 @@ from andon.mcp_servers.ask import Granted
 from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.workspace_diff import BaseTree
 from andon.records.calls import Role
+from andon.records.checks import CheckRecord
 from andon.records.errors import RunError, UserError
 from andon.records.project import ProjectSetup
 from andon.records.result import RunResult
@@ -85,7 +85,7 @@ async def run_job(
     folder = RunFolder.create(job.repository.root, job.run_id, job.task.id)
     try:
         state = RunState(usage=UsageSum(), budget=budget, warnings=list(job.warnings))
-        events = _begun(folder, [state.usage, *listeners])
+        events = _begun(folder, [state.usage, state.effects, *listeners])
         stack = AsyncExitStack()
         engine = InProcessEngine(events, asking_off_the_clock(ask, budget))
         code, message = await _ending(job, answerer, folder, events, engine, state, stack)
@@ -161,8 +161,29 @@ async def _work(
     events.emit("phase", name="sandbox")
     sandbox = await engine.step("sandbox", "workspace", start)
     state.warnings += [f"sandbox: {note}" for note in sandbox.notes]
-    lane = await _base_checks(job, store, sandbox, sandboxes, setup, policy, engine, events, folder, base_tree)
-    state.lane = lane
+    base = await _base_checks(job, sandboxes, setup, engine, events, base_tree)
+    asks = _asks(job, engine, events)
+    grants = asks.grants
+    lane = state.lane = Lane(
+        job=job,
+        store=store,
+        sandbox=sandbox,
+        open_sandbox=sandboxes.fresh,
+        setup=setup,
+        policy=policy,
+        engine=engine,
+        events=events,
+        folder=folder,
+        base_tree=base_tree,
+        base=base,
+        asks=asks,
+        effects=EffectGate(
+            sandbox, policy, BaseTree.of(store, base_tree), accepted=grants.accepted, kinds=grants.kinds
+        ),
+        effect_log=state.effects,
+        tree=base_tree,
+    )
+    lane.write_test_result()
     for warning in base_warnings(lane.base, static_declined=setup.static_declined):
         state.warnings.append(warning)
         events.emit("warning", text=warning)
@@ -185,17 +206,8 @@ def _load(answerer: Answerer, budget: Budget) -> AgentsPhase:
 
 
 async def _base_checks(
-    job: Job,
-    store: TreeStore,
-    sandbox: Sandbox,
-    sandboxes: Sandboxes,
-    setup: ProjectSetup,
-    policy: Policy,
-    engine: InProcessEngine,
-    events: EventLog,
-    folder: RunFolder,
-    base_tree: str,
-) -> Lane:
+    job: Job, sandboxes: Sandboxes, setup: ProjectSetup, engine: InProcessEngine, events: EventLog, base_tree: str
+) -> list[CheckRecord]:
     events.emit("phase", name="base-checks")
     commands = [*setup.tests, *setup.static]
     limit = job.settings.limits.check_seconds
@@ -212,31 +224,10 @@ async def _base_checks(
     )
     for record in base:
         events.emit("check.ended", phase="base", name=record.name, outcome=record.outcome, reason=record.reason)
-    asks = _asks(job, engine)
-    effects = EffectGate(
-        sandbox, policy, BaseTree.of(store, base_tree), accepted=asks.grants.accepted, kinds=asks.grants.kinds
-    )
-    lane = Lane(
-        job=job,
-        store=store,
-        sandbox=sandbox,
-        open_sandbox=sandboxes.fresh,
-        setup=setup,
-        policy=policy,
-        engine=engine,
-        events=events,
-        folder=folder,
-        base_tree=base_tree,
-        base=base,
-        asks=asks,
-        effects=effects,
-        tree=base_tree,
-    )
-    lane.write_test_result()
-    return lane
+    return base
 
 
-def _asks(job: Job, engine: InProcessEngine) -> Asks:
+def _asks(job: Job, engine: InProcessEngine, events: EventLog) -> Asks:
     # The engine keeps no run alive after its process, so nothing that was allowed grows old in it.
     grants = Grants(clock=lambda: 0.0)
     granted = Granted(
@@ -245,12 +236,12 @@ def _asks(job: Job, engine: InProcessEngine) -> Asks:
         policy=job.policy.version,
         parks=job.settings.approvals.unattended == "park" or engine.someone_there,
     )
-    return Asks(engine, grants, granted)
+    return Asks(engine, events, grants, granted)
 
 
 async def _deliver(job: Job, lane: Lane, review: Review, state: RunState) -> None:
     if review.verdict != "pass":
-        raise RunError(StopCode.FAILED_REVIEW, f"The reviewer failed the change: {review.summary}")
+        raise RunError(StopCode.FAILED_REVIEW, "The reviewer failed the change; review.md says why.")
     if lane.comparison is None:
         raise RunError(StopCode.INTERNAL, "the lane ended without checks")
     if closed := lane.closed():

@@ -1,9 +1,10 @@
 """What is known of a run so far: whatever ends it, the result is made from this."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from andon.guardrails.budgets import Budget
+from andon.line.effect_log import EffectLog
 from andon.line.lane import Lane
 from andon.records.events import RunEvent
 from andon.records.result import Usage
@@ -36,6 +37,7 @@ class RunState:
     usage: UsageSum
     budget: Budget
     warnings: list[str]
+    effects: EffectLog = field(default_factory=EffectLog)
     sandbox_tier: str = ""
     setup: SetupFacts | None = None
     lane: Lane | None = None

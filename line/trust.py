@@ -68,6 +68,12 @@ def claims_of(settings: Settings) -> tuple[Claim, ...]:
             "every command and every check of this repository runs on the programs of this image of your engine",
             "set ANDON_IMAGE",
         ),
+        (
+            "checks.audit",
+            "true" if settings.checks.audit else "",
+            "names and versions of this repository's Python dependencies are sent to api.osv.dev, private ones too",
+            "leave it out: dependencies are not audited",
+        ),
     )
     return tuple(
         Claim(SETTINGS_PATH, key, value, meaning, otherwise) for key, value, meaning, otherwise in said if value

@@ -61,12 +61,12 @@ class Granted:
 
     def is_open(self, call: ToolCall, decision: Decision) -> bool:
         """Say whether no answer covers the call yet."""
-        return self.parks and decision.rule not in self._grants.kinds(call.role)
+        return self.parks and not self._grants.kinds(call.role).issuperset(decision.rules)
 
     async def answer(
         self, call: ToolCall, decision: Decision, ctx: "ServerRequestContext[Any, Any]"
     ) -> "Decision | HandlerResult":
         """Allow the call if a person allowed exactly this one, or its kind."""
-        if self._grants.take(self.binding(call), decision.rule):
+        if self._grants.take(self.binding(call), *decision.rules):
             return Decision(verdict="allow", rule=decision.rule, reason="")
         return decision

@@ -10,6 +10,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent, ToolAnnotations
 
 from andon.guardrails.redact import without_secrets
+from andon.mcp_servers.origins import told
 from andon.records.errors import RunError
 from andon.tools.failure import ToolFailed
 
@@ -32,12 +33,13 @@ def served_tool(
 ) -> Tool:
     """Return a tool that answers the text of `do`, which is given the arguments and the library's context.
 
+    What a curated tool brings from elsewhere is wrapped as data with its origin; see `told`.
     `ToolFailed` is answered as an error; a `RunError` is kept in `stop` and answered as a protocol error.
     """
 
     async def run(arguments: dict[str, Any], context: Any) -> CallToolResult:
         try:
-            return answer(await do(arguments, context), is_error=False)
+            return _as_it_is(told(name, arguments, await do(arguments, context)), is_error=False)
         except ToolFailed as failed:
             return answer(str(failed), is_error=True)
         except RunError as error:
@@ -62,7 +64,11 @@ def ended(error: RunError) -> MCPError:
 
 def answer(text: str, *, is_error: bool) -> CallToolResult:
     """Return a result of plain text; whatever tool it comes from, no secret leaves with it."""
-    return CallToolResult(content=[TextContent(type="text", text=without_secrets(text))], is_error=is_error)
+    return _as_it_is(without_secrets(text), is_error=is_error)
+
+
+def _as_it_is(text: str, *, is_error: bool) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=text)], is_error=is_error)
 
 
 class _JudgedTool(Tool):

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from andon.records.approvals import Approval
 from andon.records.base import Record
 from andon.records.checks import TestResult
 from andon.records.events import RunEvent
@@ -13,6 +14,7 @@ from andon.records.review import Review
 from andon.records.task import Task
 
 STORED: dict[str, type[Record]] = {
+    "approval": Approval,
     "plan": Plan,
     "project-context": ProjectContext,
     "result": RunResult,

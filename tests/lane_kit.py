@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from andon.intake.queue import find, load_queue
 from andon.line.engine import Ask
 from andon.line.job import prepare, queue_path
 from andon.line.run import ROLES, Answerer, run_job
+from andon.records.calls import Role
 from andon.records.events import RunEvent
 from andon.records.result import RunResult
 from andon.records.task import Task
@@ -126,15 +128,24 @@ class Ran:
 
 
 def run_line(
-    root: Path, *answers: Sequence[Any], task: Task | None = None, ask: Ask | None = None, toolchain: str | None = None
+    root: Path,
+    *answers: Any,
+    task: Task | None = None,
+    ask: Ask | None = None,
+    toolchain: str | None = None,
+    names: Mapping[Role, str] | None = None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Ran:
-    """Run a task of the repository at `root`, by default the queue's `task-001`, with scripted answers."""
+    """Run a task of the repository at `root`, by default the queue's `task-001`, with scripted answers.
+
+    `names` are the models that are paid for, by role.
+    """
     repository = Repository.open(root)
     chosen = task or find(load_queue(queue_path(repository)), "task-001")
     run_id = f"run-{next(_ids)}"
     job = prepare(repository, chosen, run_id=run_id, started=1_700_000_000, queued=task is None, toolchain=toolchain)
     model = ScriptedModel(answers)
     events: list[RunEvent] = []
-    answerer = Answerer(models=lambda: dict.fromkeys(ROLES, model), label="scripted")
-    result = asyncio.run(run_job(job, answerer, listeners=[events.append], ask=ask))
+    answerer = Answerer(models=lambda: dict.fromkeys(ROLES, model), label="scripted", names=names or {})
+    result = asyncio.run(run_job(job, answerer, listeners=[events.append], ask=ask, clock=clock))
     return Ran(result, root, model, events)

@@ -13,7 +13,6 @@ from agents.testing import ModelCall, ModelStep, ScriptedModel, assistant_messag
 from budget_kit import budget
 from openai.types.responses import ResponseOutputMessage, ResponseOutputRefusal
 
-
 from andon.agents.lane import run_lane
 from andon.agents.replies import Repairable, Start, Told, Waits
 from andon.records.calls import Role
@@ -323,11 +322,11 @@ async def test_the_third_damaged_payload_in_a_row_ends_the_run(factory: Factory,
     code, message = await stop_of(factory, model)
 
     assert code is StopCode.MODEL_MISBEHAVED
-    assert message == (
-        "The planner's call of transfer_to_executor was refused 3 times. Last: Refused: the arguments do not fit. "
-        "Mend these and call again:\n- tests: Input should be a valid array (expected: a list, each item a text)"
-    )
-    assert len(factory.of("handoff.refused")) == 3
+    assert message == ("The planner's call of transfer_to_executor was refused 3 times; audit.jsonl says why.")
+    assert [event["reason"] for event in factory.of("handoff.refused")][2:] == [
+        "Refused: the arguments do not fit. Mend these and call again:\n"
+        "- tests: Input should be a valid array (expected: a list, each item a text)"
+    ]
     assert factory.line.came == []
 
 
@@ -399,20 +398,22 @@ async def test_text_where_a_handoff_is_due_is_nudged_in_the_same_conversation(fa
     )
     assert first.input == second.input[:1]
     assert [event["reason"] for event in factory.of("handoff.refused")] == [
-        "text where a tool call was due",
-        "text where a tool call was due",
+        "text where a tool call was due: 'I am done.'",
+        "text where a tool call was due: 'Hm.'",
     ]
 
 
-async def test_a_second_text_ends_the_run_and_is_quoted(factory: Factory, script: Script) -> None:
+async def test_a_second_text_ends_the_run_and_is_quoted_in_the_events_alone(factory: Factory, script: Script) -> None:
     model = ScriptedModel([[assistant_message("Plan:")], [script.read("a")], [assistant_message("x" * 300)]])
 
     code, message = await stop_of(factory, model)
 
     assert code is StopCode.MODEL_MISBEHAVED
     assert message == (
-        f"The planner answered twice without a tool call where one was due (`transfer_to_executor`): {'x' * 200!r}"
+        "The planner answered twice without a tool call where one was due (`transfer_to_executor`); "
+        "audit.jsonl has its words."
     )
+    assert factory.of("handoff.refused")[-1]["reason"] == f"text where a tool call was due: {'x' * 200!r}"
 
 
 async def test_an_empty_answer_counts_like_text(factory: Factory, script: Script) -> None:
@@ -422,7 +423,8 @@ async def test_an_empty_answer_counts_like_text(factory: Factory, script: Script
 
     assert code is StopCode.MODEL_MISBEHAVED
     assert message == (
-        "The reviewer answered twice without a tool call where one was due (`hand_back` or `finish_review`): ''"
+        "The reviewer answered twice without a tool call where one was due (`hand_back` or `finish_review`); "
+        "audit.jsonl has its words."
     )
 
 
@@ -434,7 +436,8 @@ async def test_a_refusal_of_the_model_ends_the_run(factory: Factory) -> None:
 
     stop = await stop_of(factory, ScriptedModel([[refusal]]))
 
-    assert stop == (StopCode.MODEL_MISBEHAVED, "The model refused to work: I will not.")
+    assert stop == (StopCode.MODEL_MISBEHAVED, "The model refused to work; audit.jsonl has its words.")
+    assert factory.of("warning") == [{"text": "the model's answer: 'I will not.'"}]
 
 
 async def test_an_unknown_tool_is_answered_and_the_run_goes_on(factory: Factory, script: Script) -> None:

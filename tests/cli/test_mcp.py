@@ -99,7 +99,12 @@ def served(root: Path, temporary: Path, argv: Sequence[str] = ()) -> Iterator[Se
         (root.parent / "stderr").open("wb") as stderr,
         subprocess.Popen(
             argv or command(root),
-            env=os.environ | {"TMPDIR": str(temporary), "DOCKER_HOST": "unix:///nowhere/docker.sock"},
+            env=os.environ
+            | {
+                "TMPDIR": str(temporary),
+                "DOCKER_HOST": "unix:///nowhere/docker.sock",
+                "XDG_CONFIG_HOME": str(root.parent / "config"),
+            },
             cwd=root,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -131,9 +136,11 @@ def appears(mark: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
-async def test_both_protocol_eras_list_call_refuse_and_end_in_a_branch(repo: Path, mode: str) -> None:
+async def test_both_protocol_eras_list_call_refuse_and_end_in_a_branch(repo: Path, tmp_path: Path, mode: str) -> None:
     [python, *words] = command(repo)
-    async with Client(stdio_client(StdioServerParameters(command=python, args=words)), mode=mode) as client:
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    server = StdioServerParameters(command=python, args=words, env=environment)
+    async with Client(stdio_client(server), mode=mode) as client:
         tools = (await client.list_tools()).tools
         refused = await client.call_tool("write_file", {"path": "auth/login.py", "content": ""})
         for path, content in (("tests/test_calc.py", SUB_TEST), ("calc.py", SUB)):

@@ -2,6 +2,7 @@
 
 import io
 import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -10,8 +11,9 @@ from lane_kit import CHANGE, FILES, make_repository, plan, report, review, run_l
 from terminal_kit import Keyboard
 
 from andon.cli.live_view import LiveView
-from andon.cli.progress import Progress, watching
+from andon.cli.progress import Progress, used_words, watching
 from andon.records.events import EventKind, RunEvent
+from andon.records.result import Usage
 
 Terminal = tuple[Keyboard, TextIO]
 HOSTILE = "\x1b[2J\x1b]0;title\x07[bold red]x[/]\u202e:smile:"
@@ -35,6 +37,7 @@ def test_plain_lines_are_words_without_controls() -> None:
         event("model.delta", role="planner", text="not a line"),
         event("tool.called", role="planner", tool="read_file", summary=HOSTILE, outcome="done"),
         event("tool.refused", role="planner", tool="write_file", summary="x", reason="closed", rule="r"),
+        event("budget.note", role="planner", limit="limits.model_calls", left="2"),
         event("handoff", source="planner", target="executor", tool="transfer_to_executor"),
         event("phase", name="checked", outcome="green", reason="all pass"),
         event("phase", name="setup", origins=["uv.lock"]),
@@ -58,6 +61,7 @@ def test_plain_lines_are_words_without_controls() -> None:
         "  planner",
         f"    read_file {SHOWN}",
         "    write_file refused: closed",
+        "    told the planner: 2 left (limits.model_calls)",
         "  planner → executor",
         "  checks: green: all pass",
         "  installing dependencies, the only phase with a way out …",
@@ -181,6 +185,30 @@ def test_the_status_line_is_wiped_by_every_line_and_at_the_end(terminal: Termina
     lines = shown(terminal, tmp_path, BEGUN, event("agent.started", role="planner"), event("warning", text="careful"))
     assert lines == ["> Add", "  run r1, task task-001, from 111111111111", "", "planner  0:00", "  note: careful", ""]
     assert re.search(r"0:0\d · planner · 0 calls", terminal[0].raw.decode())
+
+
+def test_the_status_line_tells_tokens_and_money_so_far(terminal: Terminal, tmp_path: Path) -> None:
+    usage = {"requests": 1, "input_tokens": 1000, "output_tokens": 234, "cost": "0.005000"}
+    answered = [event("model.answered", role="planner", tools=[], usage=usage)] * 2
+    note = event("budget.note", role="planner", limit="limits.cost", left="0.01")
+    lines = shown(terminal, tmp_path, BEGUN, *answered, note, event("agent.started", role="planner"))
+    assert lines[2:3] == ["  told the planner: 0.01 left (limits.cost)"]
+    assert re.search(r"0 calls · 2,468 tokens · \$0\.01", terminal[0].raw.decode())
+
+
+@pytest.mark.parametrize(
+    ("usage", "words"),
+    [
+        (Usage(requests=1, input_tokens=5, output_tokens=2), "1 model call, 7 tokens"),
+        (Usage(requests=2, input_tokens=5000, estimated=1), "2 model calls, about 5,000 tokens"),
+        (
+            Usage(requests=3, input_tokens=1, output_tokens=1, cost=Decimal("1.234567")),
+            "3 model calls, 2 tokens, about 1.23 US dollars",
+        ),
+    ],
+)
+def test_what_models_used_is_said_in_words(usage: Usage, words: str) -> None:
+    assert used_words(usage) == words
 
 
 def test_the_status_line_is_gone_while_a_question_is_open(terminal: Terminal, tmp_path: Path) -> None:

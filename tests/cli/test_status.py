@@ -4,6 +4,7 @@ import fcntl
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from lane_kit import CHANGE, FILES, make_repository, plan, report, review, run_line
 
 from andon.cli.main import main
+from andon.line.approvals import ApprovalStore
 from andon.line.run_folder import RunFolder
+from andon.records.approvals import Approval
 
 GOOD = ([plan()], *CHANGE, [report()], [review()])
 REVIEW_IT = "Review the branch and open a pull request with pr-body.md."
@@ -92,6 +95,7 @@ def test_a_delivered_run_waits_for_a_person_with_branch_papers_and_next_step(
                 },
             }
         ],
+        "approvals": [],
         "unreadable": [],
     }
 
@@ -269,3 +273,48 @@ def test_it_loads_no_sdk_protocol_engine_or_schema_library(repo: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script, str(repo)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def ask(repo: Path, config: Path, approval_id: str, run_id: str, minutes: int) -> None:
+    now = int(time.time())
+    store = ApprovalStore.of(repo, {"XDG_CONFIG_HOME": str(config)})
+    store.ask(
+        Approval(
+            id=approval_id,
+            run_id=run_id,
+            task_id="task-001",
+            subject="tool",
+            digest="a" * 64,
+            policy="p",
+            rule="packages",
+            question="May it \x1b[2Jinstall?",
+            asked_at=now,
+            expires_at=now + 60 * minutes,
+        )
+    )
+
+
+def test_what_waits_for_an_answer_is_listed_with_the_command_that_gives_it(
+    repo: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    ask(repo, tmp_path, "ab12cd34", "run-1", 60)
+    ask(repo, tmp_path, "00000001", "run-2", 0)
+    ask(repo, tmp_path, "00000002", "run-2", 60)
+    ApprovalStore.of(repo, {"XDG_CONFIG_HOME": str(tmp_path)}).answer("00000002", "deny")
+    (repo / "factory/.state/approvals/00000003.json").write_text("{")
+    [asked] = document(repo, capfdbinary)["approvals"]
+    assert (asked["id"], asked["question"], asked["run_id"]) == ("ab12cd34", "May it \x1b[2Jinstall?", "run-1")
+    assert main(["status", "-C", str(repo)]) == 0
+    shown = capfdbinary.readouterr().out.decode().split("\n")
+    assert "  ab12cd34  May it install?" in shown
+    assert "    next    andon approve ab12cd34, or andon deny ab12cd34 --reason …" in shown
+    assert not any("0000000" in line for line in shown)
+
+
+def test_one_task_shows_its_own_questions_alone(
+    repo: Path, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    result = run_line(repo, *GOOD).result
+    ask(repo, tmp_path, "ab12cd34", result.run_id, 60)
+    ask(repo, tmp_path, "00000001", "run-2", 60)
+    assert [one["id"] for one in document(repo, capfdbinary, "task-001")["approvals"]] == ["ab12cd34"]

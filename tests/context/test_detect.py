@@ -10,7 +10,15 @@ from pathlib import Path
 import pytest
 
 from andon.context.base import BaseFiles
-from andon.context.commands import CHECK_NODE_SYNTAX, CHECK_PYTHON_SYNTAX, NODE_SYNTAX, PYTHON_SYNTAX, name_of
+from andon.context.commands import (
+    CHECK_NODE_SYNTAX,
+    CHECK_PYTHON_SYNTAX,
+    NODE_SYNTAX,
+    PYTHON_SYNTAX,
+    RUFF_ERRORS,
+    name_of,
+    stand_in_of,
+)
 from andon.context.detect import detect
 from andon.context.settings import Checks, Settings
 from andon.records.project import Command, ProjectSetup, Runner
@@ -34,6 +42,10 @@ def _static(runner: Runner, argv: str, origin: str, cwd: str = ".", instead: tup
 
 def _syntax(origin: str, cwd: str = ".") -> Command:
     return Command(kind="static", runner="other", argv=("python", "-c", PYTHON_SYNTAX), origin=origin, cwd=cwd)
+
+
+def _errors(origin: str, cwd: str = ".") -> Command:
+    return Command(kind="static", runner="ruff", argv=RUFF_ERRORS, origin=origin, cwd=cwd, instead=CHECK_PYTHON_SYNTAX)
 
 
 def _node_syntax(origin: str = "package.json", cwd: str = ".") -> Command:
@@ -68,9 +80,9 @@ def test_pytest_is_seen_wherever_it_shows(base: MakeFiles, files: dict[str, str]
     assert detect(base(files), Settings()).tests == [_test("pytest", "python -m pytest", origin)]
 
 
-def test_python_without_a_linter_gets_a_syntax_check(base: MakeFiles) -> None:
+def test_python_without_a_linter_gets_the_errors_that_ruff_finds(base: MakeFiles) -> None:
     setup = detect(base({"app.py": "", "tests/test_app.py": ""}), Settings())
-    assert (setup.static, setup.programs) == ([_syntax("tests/test_app.py")], ["pytest", "python"])
+    assert (setup.static, setup.programs) == ([_errors("tests/test_app.py")], ["pytest", "python"])
 
 
 @pytest.mark.parametrize("files", [{}, {"README.md": "", "docs/a.txt": ""}])
@@ -211,7 +223,7 @@ def test_projects_below_the_root_run_in_their_folder(base: MakeFiles) -> None:
             _test("pytest", "python -m pytest", "api/pyproject.toml", "api"),
             _test("jest", "yarn test", "web/package.json", "web"),
         ],
-        static=[_syntax("api/pyproject.toml", "api"), _node_syntax("web/package.json", "web")],
+        static=[_errors("api/pyproject.toml", "api"), _node_syntax("web/package.json", "web")],
         lock_files=["api/uv.lock", "web/yarn.lock"],
         programs=["node", "pytest", "python", "yarn"],
         notes=[
@@ -230,7 +242,7 @@ def test_tests_of_a_project_below_do_not_make_the_root_a_project(base: MakeFiles
     del files["tests/test_all.py"]
     setup = detect(base(files), Settings())
     assert [command.cwd for command in setup.tests] == ["api"]
-    assert setup.static == [_syntax("api/pyproject.toml", "api"), _node_syntax("web/package.json", "web")]
+    assert setup.static == [_errors("api/pyproject.toml", "api"), _node_syntax("web/package.json", "web")]
 
 
 def test_what_the_root_tests_cover_is_not_run_twice(base: MakeFiles) -> None:
@@ -289,16 +301,44 @@ def test_a_named_npm_test_is_read_like_a_detected_one(base: MakeFiles) -> None:
 @pytest.mark.parametrize(
     ("files", "instead"),
     [
-        ({"a.py": ""}, CHECK_PYTHON_SYNTAX),
+        ({"a.py": ""}, RUFF_ERRORS),
         ({"package.json": "{}"}, CHECK_NODE_SYNTAX),
         ({"go.mod": ""}, ()),
     ],
 )
-def test_a_named_linter_has_the_syntax_check_of_the_language_behind_it(
+def test_a_named_linter_has_the_check_of_the_language_behind_it(
     base: MakeFiles, files: dict[str, str], instead: tuple[str, ...]
 ) -> None:
     [linter] = detect(base(files), Settings(checks=Checks(static=[("mylint", ".")]))).static
     assert linter.instead == instead
+
+
+def test_behind_ruffs_errors_stands_the_syntax_check_and_behind_that_nothing() -> None:
+    linter = _static("other", "python -m flake8", ".flake8", "api", instead=RUFF_ERRORS)
+    errors = stand_in_of(linter)
+    assert errors == _errors(".flake8", "api")
+    assert stand_in_of(errors) == _syntax(".flake8", "api")
+    assert stand_in_of(_syntax("")) is None
+
+
+@pytest.mark.parametrize(
+    ("files", "static"),
+    [
+        ({".flake8": "[flake8]\n"}, _static("other", "python -m flake8", ".flake8", instead=RUFF_ERRORS)),
+        ({"setup.cfg": "[flake8]\n"}, _static("other", "python -m flake8", "setup.cfg", instead=RUFF_ERRORS)),
+        ({"tox.ini": "[tox]\n[flake8]\n"}, _static("other", "python -m flake8", "tox.ini", instead=RUFF_ERRORS)),
+        ({".flake8": "", "ruff.toml": ""}, _static("ruff", "ruff check .", "ruff.toml", instead=CHECK_PYTHON_SYNTAX)),
+        (
+            {".pre-commit-config.yaml": "repos:\n- repo: https://github.com/astral-sh/ruff-pre-commit\n"},
+            _static("ruff", "ruff check .", ".pre-commit-config.yaml", instead=CHECK_PYTHON_SYNTAX),
+        ),
+        ({".pre-commit-config.yaml": "repos: []  # no ruff-pre-commit yet\n"}, _errors("*.py")),
+    ],
+)
+def test_the_linter_that_a_python_project_configures_goes_first(
+    base: MakeFiles, files: dict[str, str], static: Command
+) -> None:
+    assert detect(base(files | {"a.py": ""}), Settings()).static == [static]
 
 
 def test_what_is_left_alone_is_noted(base: MakeFiles) -> None:
@@ -392,6 +432,7 @@ def test_odd_scripts_are_no_tests(base: MakeFiles, package: str) -> None:
         (_static("ruff", "ruff check .", ""), "ruff check ."),
         (_test("npm", "npm test", "", "web"), "npm test (in web)"),
         (_syntax(""), "python syntax"),
+        (_errors("", "api"), "ruff (errors only) (in api)"),
         (_node_syntax(), "node syntax"),
     ],
 )

@@ -1,11 +1,13 @@
 """factory/andon.toml."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 import pytest
 
 from andon.context.base import BaseFiles
 from andon.context.settings import Checks, Limits, Models, Provider, Settings, load_settings
+from andon.records.budget import Allowance, Price
 from andon.records.errors import UserError
 
 MakeFiles = Callable[[Mapping[str, str | bytes]], BaseFiles]
@@ -15,6 +17,18 @@ review_rounds = 3
 model_calls = 40
 command_seconds = 30
 check_seconds = 90
+tokens = 200000
+cost = 2.50
+minutes = 30
+tool_calls = 100
+[limits.executor]
+model_calls = 30
+minutes = 12.5
+[limits.reviewer]
+cost = 1
+[prices."chat/own"]
+input = 0.1
+output = 0
 [models]
 default = "provider/model"
 reviewer = "provider/other"
@@ -24,6 +38,7 @@ base_url = "https://models.example.org:8443/v1"
 [checks]
 test = [["python", "-m", "pytest", "-q"], "npm test -- 'a b'"]
 static = []
+audit = false
 [protected_paths]
 authentication = ["src/auth/", "*.pem"]
 """
@@ -32,18 +47,40 @@ authentication = ["src/auth/", "*.pem"]
 def test_without_the_file_the_defaults_hold(base: MakeFiles) -> None:
     settings = load_settings(base({"README.md": ""}))
     assert settings == Settings()
-    limits = Limits(review_rounds=2, model_calls=80, command_seconds=120, check_seconds=600)
-    assert (settings.limits, settings.checks) == (limits, Checks(test=None, static=None))
+    limits = Limits(
+        review_rounds=2,
+        model_calls=80,
+        tokens=10_000_000,
+        cost=None,
+        minutes=Decimal(120),
+        tool_calls=500,
+        command_seconds=120,
+        check_seconds=600,
+        planner=Allowance(),
+    )
+    assert (settings.limits, settings.checks) == (limits, Checks(test=None, static=None, audit=None))
     assert (settings.models, settings.provider) == (Models(stream=True), Provider(base_url=""))
 
 
 @pytest.mark.parametrize("text", [FULL, FULL.replace("\n", "\r\n"), "\ufeff" + FULL])
 def test_every_key_is_read_whatever_the_newlines_or_byte_order_mark(base: MakeFiles, text: str) -> None:
     assert load_settings(base({"factory/andon.toml": text})) == Settings(
-        limits=Limits(review_rounds=3, model_calls=40, command_seconds=30, check_seconds=90),
+        limits=Limits(
+            review_rounds=3,
+            model_calls=40,
+            tokens=200_000,
+            cost=Decimal("2.50"),
+            minutes=Decimal(30),
+            tool_calls=100,
+            command_seconds=30,
+            check_seconds=90,
+            executor=Allowance(model_calls=30, minutes=Decimal("12.5")),
+            reviewer=Allowance(cost=Decimal(1)),
+        ),
+        prices={"chat/own": Price(input=Decimal("0.1"), output=Decimal(0))},
         models=Models(default="provider/model", reviewer="provider/other", stream=False),
         provider=Provider(base_url="https://models.example.org:8443/v1"),
-        checks=Checks(test=[("python", "-m", "pytest", "-q"), ("npm", "test", "--", "a b")], static=[]),
+        checks=Checks(test=[("python", "-m", "pytest", "-q"), ("npm", "test", "--", "a b")], static=[], audit=False),
         protected_paths={"authentication": ["src/auth/", "*.pem"]},
     )
 
@@ -61,6 +98,27 @@ def test_every_key_is_read_whatever_the_newlines_or_byte_order_mark(base: MakeFi
         ("[limits]\nmodel_calls = '9'\n", ": limits.model_calls: Input should be a valid integer. "),
         ("[limits]\nmodel_calls = true\n", ": limits.model_calls: Input should be a valid integer. "),
         ("[limits]\nmodel_calls = 0\n", ": limits.model_calls: Input should be greater than or equal to 1. "),
+        ("[limits]\nmodel_calls = 1.5\n", ": limits.model_calls: Input should be a valid integer. "),
+        ("[limits]\ntokens = -1\n", ": limits.tokens: Input should be greater than or equal to 1. "),
+        ("[limits]\ntool_calls = 0\n", ": limits.tool_calls: Input should be greater than or equal to 1. "),
+        ("[limits]\ntokens = " + "9" * 5000, ": malformed TOML: "),
+        ("[limits]\ncost = 0\n", ": limits.cost: Input should be greater than 0. "),
+        ("[limits]\ncost = -0.5\n", ": limits.cost: Input should be greater than 0. "),
+        ("[limits]\ncost = nan\n", ": limits.cost: Input should be a finite number. "),
+        ("[limits]\ncost = inf\n", ": limits.cost: Input should be a finite number. "),
+        ("[limits]\ncost = 1e99999999999999999999\n", ": limits.cost: Input should be a finite number. "),
+        ("[limits]\ncost = 1e10\n", ": limits.cost: Input should be less than or equal to 1000000000. "),
+        ("[limits]\ncost = '2'\n", ": limits.cost: must be a number, such as 2.50. "),
+        ("[limits]\ncost = true\n", ": limits.cost: must be a number, such as 2.50. "),
+        ("[limits]\nminutes = 0.0\n", ": limits.minutes: Input should be greater than 0. "),
+        ("[limits]\nexecutor = 5\n", ": limits.executor: Input should be a valid dictionary"),
+        ("[limits.client]\ncost = 1\n", ": limits.client: unknown field"),
+        ("[limits.planner]\nreview_rounds = 1\n", ": limits.planner.review_rounds: unknown field"),
+        ("[prices.m]\ninput = 1\n", ": prices.m.output: this field is required. "),
+        ("[prices.m]\ninput = -1\noutput = 1\n", ": prices.m.input: Input should be greater than or equal to 0. "),
+        ("[prices.m]\ninput = 1\noutput = nan\n", ": prices.m.output: Input should be a finite number. "),
+        ("[prices.m]\ninput = 1\noutput = 1\nper = 1\n", ": prices.m.per: unknown field"),
+        ("[prices]\nm = 1\n", ": prices.m: Input should be a valid dictionary"),
         ("[models]\ndefault = 1\n", ": models.default: Input should be a valid string. "),
         ("[models]\nstream = 'no'\n", ": models.stream: Input should be a valid boolean. "),
         ("[provider]\nkey = 'x'\n", ": provider.key: unknown field"),

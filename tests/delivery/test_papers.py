@@ -379,7 +379,7 @@ def test_criteria_that_a_person_approved_with_the_plan_are_shown() -> None:
     assert f"{heading}\n\n1. **not judged**: Saved \\*twice\\*\n\n## Review" in body
 
 
-def test_scans_effects_and_the_audit_log_stand_where_they_are_looked_for() -> None:
+def test_effects_and_the_audit_log_stand_where_they_are_looked_for() -> None:
     body = pr_body_md(
         TASK,
         PLAN,
@@ -392,14 +392,12 @@ def test_scans_effects_and_the_audit_log_stand_where_they_are_looked_for() -> No
         ["a note"],
         audit="## Audit log\n\nEvent 7.",
         effects=["`conftest.py` was undone (test-configuration)"],
-        scans=["bandit: clean"],
     )
     assert re.findall(r"^## (.*)$", body, re.MULTILINE) == [
         "What and why",
         "Acceptance criteria",
         "Review",
         "Checks",
-        "Scans",
         "Files changed",
         "Changes undone, held or approved",
         "Files deliberately not touched",
@@ -407,7 +405,6 @@ def test_scans_effects_and_the_audit_log_stand_where_they_are_looked_for() -> No
         "Audit log",
         "Notes on the run",
     ]
-    assert "## Scans\n\n- bandit: clean\n" in body
     assert "approved\n\n- \\`conftest.py\\` was undone (test-configuration)\n" in body
 
 

@@ -30,6 +30,17 @@ def test_a_title_without_latin_letters_still_has_a_branch() -> None:
     assert branch_of(task) == "factory/intent-ca9781"
 
 
+def test_what_is_locked_goes_along_and_a_bad_pattern_is_refused() -> None:
+    def locked(*patterns: str) -> list[str]:
+        task = task_from_intent("x", accept=[], context=[], constraints=[], locked=patterns, id_seed="a")
+        return task.locked_paths
+
+    assert locked("tests/gate/", "*.lock") == ["tests/gate/", "*.lock"]
+    for pattern, said in ((" ", "--lock is empty"), ("!a", "nothing is let out again"), ("\udcff", "not Unicode text")):
+        with pytest.raises(UserError, match=said):
+            locked(pattern)
+
+
 @pytest.mark.parametrize(
     ("intent", "accept", "said"),
     [

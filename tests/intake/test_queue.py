@@ -213,6 +213,19 @@ def test_an_update_changes_one_entry_and_keeps_spelling_order_and_mode(queue_fil
     assert os.listdir(queue_file.parent) == ["queue.json"]
 
 
+def test_locked_paths_load_and_stay_as_they_were_written(queue_file: Path) -> None:
+    queue_file.write_text('[{"id": "a", "title": "b", "lockedPaths": ["tests/gate/ ", "*.lock"]}]')
+    assert load_queue(queue_file).tasks[0].locked_paths == ["tests/gate/", "*.lock"]
+    update_status(queue_file, "a", "running", {})
+    assert json.loads(queue_file.read_text())[0]["lockedPaths"] == ["tests/gate/ ", "*.lock"]
+
+
+def test_a_lock_that_locks_nothing_is_named(queue_file: Path) -> None:
+    queue_file.write_text('[{"id": "a", "title": "b", "locked": ["src", "!tests"]}]')
+    with pytest.raises(UserError, match=r"entry 1: .*'!tests' begins with '!': name what is locked"):
+        load_queue(queue_file)
+
+
 def test_an_update_keeps_windows_newlines_and_the_byte_order_mark(queue_file: Path) -> None:
     queue_file.write_bytes(b'\xef\xbb\xbf[\r\n{"id": "a", "title": "t"}]')
     update_status(queue_file, "a", "running", {})

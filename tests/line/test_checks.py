@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from andon.context.detect import detect
 from andon.context.settings import Settings
 from andon.line.base_files import CommitFiles
 from andon.line.checks import OpenSandbox, check_change, check_tree
+from andon.line.dependency_audit import NOT_ASKED_FOR
 from andon.records.checks import CheckRecord, Comparison
+from andon.records.errors import RunError
 from andon.records.project import Command
+from andon.records.stops import StopCode
 from andon.sandbox.protocol import Sandbox
 from andon.sandbox.repository import Repository
 from andon.sandbox.start import start_sandbox
@@ -209,6 +213,68 @@ def test_suites_of_two_languages_are_told_apart_by_folder(tmp_path: Path) -> Non
     assert {record.name: record.tests for record in records} == {
         "pytest (in api)": {"api/tests/test_add.py::test_add": "passed"},
     } | ({"node --test (in web)": {"web/add.test.mjs::add": "passed"}} if has("node") else {})
+
+
+SKIPPED = FILES["tests/test_calc.py"].replace("def test_add", "@pytest.mark.skip(reason='later')\ndef test_add")
+LOOSER = FILES["tests/test_calc.py"].replace("assert add(1, 2) == 3", "assert add(1, 2)")
+
+
+def compared(ground: Ground, *changes: Change, accepted: Sequence[str] = ()) -> Comparison:
+    head = ground.store.build(ground.base, changes)
+    work = check_change(
+        ground.store,
+        ground.setup,
+        ground.base,
+        head,
+        ground.checks("d"),
+        ground.sky("d"),
+        time_limit=60,
+        accepted=accepted,
+    )
+    return asyncio.run(work)[1]
+
+
+def test_a_test_that_was_loosened_needs_a_person_though_it_passes_before_and_after(ground: Ground) -> None:
+    looser = Change(b"tests/test_calc.py", "100644", LOOSER.encode())
+    comparison = compared(ground, looser)
+    assert (comparison.outcome, comparison.edited, comparison.gone) == ("changed-tests", [], [])
+    [told] = comparison.weakened
+    assert told.startswith("tests/test_calc.py::test_add: loosened: ")
+    assert told in comparison.reason
+    allowed = compared(ground, looser, accepted=["tests/test_calc.py"])
+    assert (allowed.outcome, allowed.weakened) == ("green", [told])
+
+
+def test_a_test_that_was_skipped_is_weaker_and_gone_until_a_person_accepted_it(ground: Ground) -> None:
+    skipped = Change(b"tests/test_calc.py", "100644", f"import pytest\n\n{SKIPPED}".encode())
+    comparison = compared(ground, skipped)
+    assert (comparison.outcome, comparison.gone) == ("changed-tests", ["tests/test_calc.py::test_add"])
+    assert [one.split(": ")[:2] for one in comparison.weakened] == [["tests/test_calc.py::test_add", "skipped"]]
+    assert compared(ground, skipped, accepted=["tests/test_calc.py"]).outcome == "green"
+
+
+def test_a_lock_file_that_changes_without_a_word_of_a_person_is_said_not_to_be_audited(ground: Ground) -> None:
+    change = Change(b"requirements.txt", "100644", b"requests==2.19.0\n")
+    head = ground.store.build(ground.base, [change])
+    work = check_change(
+        ground.store, ground.setup, ground.base, head, [], ground.sky("d"), time_limit=60, audit=NOT_ASKED_FOR
+    )
+    audit = asyncio.run(work)[1].dependencies
+    assert audit is not None
+    assert (audit.outcome, audit.not_audited) == ("not-audited", ["requirements.txt"])
+
+
+def test_a_check_that_fails_outright_leaves_no_scan_behind(ground: Ground) -> None:
+    async def nothing_opens(tree: str) -> Sandbox:
+        raise RunError(StopCode.NO_SANDBOX, "no sandbox")
+
+    async def fails() -> set[str]:
+        head = ground.store.build(ground.base, [Change(b"calc.py", "100644", SUB.encode())])
+        with pytest.raises(RunError, match="no sandbox"):
+            await check_change(ground.store, ground.setup, ground.base, head, [], nothing_opens, time_limit=60)
+        return {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+    assert asyncio.run(fails()) == set()
 
 
 def has(program: str) -> bool:

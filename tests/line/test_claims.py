@@ -8,8 +8,11 @@ from andon.line.claims import nothing_met, red_evidence
 from andon.line.house_rules import stop_for
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
 from andon.records.review import CriterionVerdict, Review
+from andon.records.scans import DependencyAudit, SecurityFinding, VulnerableDependency
 
 RED = "tests/test_calc.py::test_sub"
+FOUND = SecurityFinding(path="a.py", line=1, test_id="B602", severity="high", text="shell")
+OLD = VulnerableDependency(name="requests", version="2.19.0", advisory="PYSEC-2018-28")
 
 
 def suite(tests: dict[str, TestOutcome]) -> CheckRecord:
@@ -43,6 +46,20 @@ def judged(evidence: str, status: Literal["met", "not met", "not shown"] = "met"
         (Comparison(outcome="changed-tests"), "changed-tests"),
         (Comparison(outcome="none"), "no-evidence"),
         (Comparison(outcome="flaky"), "flaky"),
+        (Comparison(outcome="green", security_scan="findings", security=[FOUND]), "security-findings"),
+        (Comparison(outcome="red-as-before", still_failing=["a"], security=[FOUND]), "security-findings"),
+        (Comparison(outcome="changed-tests", security=[FOUND]), "security-findings"),
+        (Comparison(outcome="red-new", newly_failing=["a"], security=[FOUND]), "checks-failed"),
+        (Comparison(outcome="green", security_scan="clean"), None),
+        (Comparison(outcome="green", security_scan="not-run: bandit crashed"), None),
+        (Comparison(outcome="green", dependencies=DependencyAudit(outcome="vulnerable", vulnerable=[OLD])), None),
+        (
+            Comparison(
+                outcome="green",
+                dependencies=DependencyAudit(outcome="vulnerable", vulnerable=[OLD.model_copy(update={"new": True})]),
+            ),
+            "security-findings",
+        ),
     ],
 )
 def test_every_row_has_its_stop_and_red_as_before_allows_delivery_only_where_something_is_shown(

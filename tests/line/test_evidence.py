@@ -2,6 +2,7 @@
 
 import pytest
 
+from andon.guardrails.weakened import Weakening
 from andon.line.evidence import compare
 from andon.line.rows import NOTHING_SHOWN
 from andon.records.checks import CheckRecord, Comparison, TestOutcome
@@ -285,3 +286,47 @@ def test_a_test_command_red_at_both_and_known_by_exit_code_alone_shows_nothing()
     red = [suite("failed"), lint()]
     comparison = compare(red, red)
     assert (comparison.outcome, comparison.still_failing) == ("none", ["pytest (exit code)"])
+
+
+GREEN = [suite(a="passed"), lint()]
+SKIPPED = Weakening("skipped", "t/test_a.py", "test_a", "it is skipped now.")
+EMPTIED = Weakening("removed", "t/test_b.py", "", "the file is gone.")
+
+
+def test_a_weaker_test_of_the_base_needs_a_person_though_everything_passes() -> None:
+    comparison = compare(GREEN, GREEN, weakened=[SKIPPED, EMPTIED])
+    assert row(comparison) == {
+        "outcome": "changed-tests",
+        "weakened": ["t/test_a.py::test_a: skipped: it is skipped now.", "t/test_b.py: removed: the file is gone."],
+        "reason": "2 tests of the base are weaker: t/test_a.py::test_a: skipped: it is skipped now., "
+        "t/test_b.py: removed: the file is gone.",
+    }
+
+
+def test_what_a_person_accepted_of_a_test_file_stays_recorded_and_asks_nobody() -> None:
+    comparison = compare(GREEN, GREEN, weakened=[SKIPPED], accepted=["t/test_a.py"])
+    assert (comparison.outcome, comparison.weakened) == (
+        "green",
+        ["t/test_a.py::test_a: skipped: it is skipped now."],
+    )
+
+
+def test_what_a_person_accepted_of_one_file_says_nothing_of_another() -> None:
+    comparison = compare(GREEN, GREEN, weakened=[SKIPPED, EMPTIED], accepted=["t/test_a.py"])
+    assert comparison.outcome == "changed-tests"
+    assert comparison.reason == "1 test of the base is weaker: t/test_b.py: removed: the file is gone."
+
+
+def test_tests_of_an_accepted_file_may_be_gone_or_edited() -> None:
+    base = [files(a="passed", b="passed"), lint()]
+    gone = compare(base, [files(b="passed"), lint()], accepted=["a.py"])
+    edited = compare(base, base, base_tests_at_head=[files("failed", a="failed", b="passed")], accepted=["a.py"])
+    assert [(one.outcome, one.gone, one.edited) for one in (gone, edited)] == [
+        ("green", ["a.py::t"], []),
+        ("green", [], ["a.py::t"]),
+    ]
+
+
+def test_a_red_check_goes_before_a_weaker_test() -> None:
+    comparison = compare(GREEN, [suite("failed", a="failed"), lint()], weakened=[SKIPPED], accepted=["t/test_a.py"])
+    assert comparison.outcome == "red-new"

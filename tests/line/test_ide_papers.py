@@ -34,3 +34,11 @@ def test_delivered_ones_name_the_branch() -> None:
     assert "Branch: `factory/ide-1-add-sub`" in papers["proposal.md"]
     assert "`git revert factory/ide-1-add-sub~1`" in papers["pr-body.md"]
     assert "Not delivered" not in papers["proposal.md"] + papers["pr-body.md"]
+
+
+def test_only_the_proposal_holds_the_clients_words() -> None:
+    papers = submission_papers(SUBMISSION, [], [])
+    assert [("Add sub" in text, "added sub" in text) for text in papers.values()] == [
+        (True, True), (False, False), (False, False), (False, False),
+    ]  # fmt: skip
+    assert list(papers) == ["proposal.md", "pr-body.md", "review.md", "test-result.json"]

@@ -25,9 +25,10 @@ _numbers = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
-def _bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
+def _bubblewrap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Sessions take the tier every machine has; what the tiers promise is tested where they are."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
 
 
 @dataclass
@@ -129,7 +130,8 @@ async def test_the_run_folder_holds_papers_that_say_no_review_was_held(repo: Pat
         assert "No review was held and there was no plan" in (folder / name).read_text()
     body = (folder / "pr-body.md").read_text()
     assert body.startswith("**Green: everything passes.**")
-    assert "In the client's words:\n\n> added @&#8203;sub" in body
+    assert "added @&#8203;sub" not in body
+    assert "In the client's words:\n\n> added @&#8203;sub" in (folder / "proposal.md").read_text()
     assert "plan.json" not in papers(repo, result)
 
 
@@ -171,8 +173,8 @@ async def test_a_red_change_is_not_delivered_and_its_tree_is_kept(repo: Path) ->
 
 async def test_a_change_of_a_base_test_waits_for_a_person(repo: Path) -> None:
     async with talking(repo) as talk:
-        await talk.call("write_file", path="tests/test_calc.py", content=SUB_TEST.replace("def test_add", "def add_"))
-        await talk.call("write_file", path="calc.py", content=SUB)
+        await talk.call("write_file", path="tests/test_calc.py", content=SUB_TEST.replace("== 3", "== 4"))
+        await talk.call("write_file", path="calc.py", content=SUB.replace("a + b", "a + b + 1"))
         failed, answer = await talk.submit()
         result = await talk.end()
     assert (failed, answer.split(":")[0]) == (True, "not delivered (changed-tests)")
@@ -215,14 +217,14 @@ async def test_a_protected_change_by_another_route_is_never_delivered(repo: Path
     async with talking(repo) as talk:
         await talk.change()
         await talk.call("write_file", path="sneak.py", content=sneaky)
-        await talk.call("run_command", command="python sneak.py")
-        _, status = await talk.call("session_status")
+        _, said = await talk.call("run_command", command="python sneak.py")
+        await talk.call("run_command", command="rm sneak.py")
         failed, answer = await talk.submit()
-        await talk.end()
-    assert "cannot be submitted:\n'auth/login.py' is protected" in status
-    assert failed
-    assert answer.startswith("refused (policy): this cannot be delivered, undo it and submit again: 'auth/login.py'")
-    assert branches(repo) == ["main"]
+        result = await talk.end()
+    assert "held for a person (protected-area): auth/login.py" in said
+    assert not failed, answer
+    assert result.branch is not None
+    assert git(repo, "diff", "--name-only", "main", f"{result.branch}~1").split() == ["calc.py", "tests/test_calc.py"]
 
 
 async def test_a_refused_submission_can_be_mended_and_submitted_again(repo: Path) -> None:

@@ -72,7 +72,8 @@ def test_a_whole_run_delivers_although_the_provider_stumbles(repo: Path, model: 
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["stop_code"], result["answered_by"], result["checks"]["outcome"]) == ("delivered", model, "green")
-    assert result["usage"] == {"requests": 5, "input_tokens": 55, "output_tokens": 35}
+    usage = {"requests": 5, "input_tokens": 55, "output_tokens": 35, "cached_tokens": 15, "estimated": 0, "cost": None}
+    assert result["usage"] == usage
     assert git(repo, "show", f"{result['branch']}:calc.py") + "\n" == SUB
     assert len(wire.requests) == 8
     events = [json.loads(line) for line in (repo / "factory/runs/task-001/audit.jsonl").read_text().splitlines()]

@@ -135,7 +135,7 @@ def test_a_linter_that_is_not_installed_does_not_stop_a_run_and_is_said(tmp_path
     assert seen == [
         (phase, name, outcome)
         for phase in ("base", "head")
-        for name, outcome in (("pytest", "passed"), ("no-such-linter .", "not-run"), ("python syntax", "passed"))
+        for name, outcome in (("pytest", "passed"), ("no-such-linter .", "not-run"), ("ruff (errors only)", "passed"))
     ]
     reasons = {data["reason"] for _, data in ran.kinds("check.ended") if data["outcome"] == "not-run"}
-    assert reasons == {"no-such-linter is not installed in the sandbox; python syntax was checked instead"}
+    assert reasons == {"no-such-linter is not installed in the sandbox; ruff (errors only) was checked instead"}

@@ -158,7 +158,7 @@ def test_a_refused_plan_goes_back_to_the_planner_with_the_reason(repo: Path) -> 
 
     ran = run_line(repo, [plan()], [plan()], [plan()], *GOOD, ask=ask)
     assert ran.result.stop_code == "delivered", "a person may refuse as often as they like"
-    assert "a person refused this plan: test it too" in str(ran.model.calls[1].input)
+    assert "A person refused this plan: test it too" in str(ran.model.calls[1].input)
 
 
 def test_an_edited_plan_is_the_one_that_is_carried_out(repo: Path) -> None:

@@ -100,7 +100,7 @@ async def test_allowed_and_refused_calls_reach_the_model_as_text(connected: Conn
     )
     assert outputs == [
         "wrote src/new.py: 1 line (new file)",
-        "src/new.py: lines 1-1 of 1\nx",
+        'src/new.py: lines 1-1 of 1\n<data from="read_file src/new.py">\nx\n</data>',
         "refused (factory-folder): 'factory/x' belongs to the factory and is closed to agents; leave it as it is",
         "refused (arguments): begin: Extra inputs are not permitted; "
         "the arguments of read_file are: path, start, lines",

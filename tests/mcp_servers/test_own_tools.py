@@ -1,7 +1,7 @@
 """Tools of whoever drives a run: listed after the curated ones, judged, and taken as steps."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 import pytest
@@ -12,6 +12,7 @@ from pydantic import Field
 from andon.mcp_servers.own_tools import OwnTool, Tell
 from andon.mcp_servers.toolset import Workbench, build_toolset
 from andon.records.base import Record
+from andon.records.calls import Decision
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 from andon.tools.failure import ToolFailed
@@ -115,6 +116,26 @@ async def test_arguments_that_do_not_fit_are_refused(bench: Bench, arguments: di
     assert failed
     assert text == f"refused (arguments): {fault}; the arguments of wish are: what, times"
     assert [kind for kind, _ in bench.journal.events] == ["tool.refused"]
+
+
+async def test_a_credential_in_its_arguments_is_refused(bench: Bench) -> None:
+    failed, text = await _call(bench, _tool(), {"what": "gh" + "p_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6"})
+    assert failed
+    assert text.startswith("refused (credential): the call holds a credential (github-token)")
+
+
+async def test_its_own_judge_decides_once_the_arguments_fit(bench: Bench) -> None:
+    judged: list[Mapping[str, Any]] = []
+
+    def judge(arguments: Mapping[str, Any]) -> Decision:
+        judged.append(arguments)
+        return Decision(verdict="allow" if arguments["what"] == "rain" else "refuse", rule="weather", reason="no snow")
+
+    tool = OwnTool("wish", "Make a wish.", Wish, _granted, judge)
+    answers = [await _call(bench, tool, {"what": what}) for what in ("rain", "snow", "")]
+    assert answers[:2] == [(False, "rain x 1"), (True, "refused (weather): no snow")]
+    assert answers[2][1].startswith("refused (arguments)")
+    assert judged == [{"what": "rain"}, {"what": "snow"}]
 
 
 async def test_one_that_did_not_work_answers_an_error(bench: Bench) -> None:

@@ -99,7 +99,11 @@ async def test_schemas_say_what_the_judge_holds_calls_to(bench: Bench) -> None:
     ]  # fmt: skip
 
 
-async def test_every_tool_answers_plain_text(bench: Bench) -> None:
+def _data(origin: str, text: str) -> str:
+    return f'<data from="{origin}">\n{text}\n</data>'
+
+
+async def test_every_tool_answers_plain_text_with_what_is_not_ours_as_data(bench: Bench) -> None:
     answers = [
         await _call(bench, "list_files", {"path": "src"}),
         await _call(bench, "search", {"pattern": "x =", "fixed": True}),
@@ -112,18 +116,22 @@ async def test_every_tool_answers_plain_text(bench: Bench) -> None:
         await _call(bench, "docs_lookup", {"query": "pytest"}),
     ]
     assert answers == [
-        (False, "2 files\nsrc/app.py\nsrc/auth/login.py"),
-        (False, "src/app.py:1:x = 1"),
-        (False, "edited src/app.py: 1 replacement\n1: x = [2]"),
+        (False, "2 files\n" + _data("list_files src", "src/app.py\nsrc/auth/login.py")),
+        (False, _data("search", "src/app.py:1:x = 1")),
+        (False, "edited src/app.py: 1 replacement\n" + _data("edit_file src/app.py", "1: x = [2]")),
         (False, "wrote src/new.json: 1 line (new file)"),
-        (False, 'src/new.json: lines 1-1 of 1\n{"a": 1}'),
-        (False, "exit code 0\nx = [2]"),
-        (False, "exit code 0\n M src/app.py\n?? src/new.json"),
+        (False, "src/new.json: lines 1-1 of 1\n" + _data("read_file src/new.json", '{"a": 1}')),
+        (False, "exit code 0\n" + _data("run_command cat src/app.py", "x = [2]")),
+        (False, "exit code 0\n" + _data("git status --short", " M src/app.py\n?? src/new.json")),
         (
             False,
-            "exit code 1\n1 failed\nfailed tests/test_app.py::test_a\n  tests/test_app.py:1\n  E   assert 1 == 2",
+            "exit code 1\n1 failed\n"
+            + _data(
+                "run_tests",
+                "failed tests/test_app.py::test_a\n  tests/test_app.py:1\n  E   assert 1 == 2",
+            ),
         ),
-        (False, "README.md:1 about pytest"),
+        (False, _data("docs_lookup pytest", "README.md:1 about pytest")),
     ]
 
 
@@ -174,7 +182,8 @@ async def test_no_secret_leaves_with_an_answer_and_the_event_counts_what_was_tak
     text = f"token = '{key}'\nplain = 'our-own-Key-0f7d2'\n"
     await bench.workbench.sandbox.write("src/app.py", text.encode())
     shown = "token = '[redacted: github-token]'\nplain = '[redacted: known-secret]'"
-    split = f"printf '%s' '{key[:12]}'; printf '\\033[1m\\033[0m%s\\n' '{key[12:]}' >&2"
+    before = "cd src && cd .. && true; true; true;  "
+    split = f"{before}printf '%s' '{key[:12]}'; printf '\\033[1m\\033[0m%s\\n' '{key[12:]}' >&2"
     answers = [
         await _call(bench, "read_file", {"path": "src/app.py"}),
         await _call(bench, "search", {"pattern": "ken|plain", "path": "src"}),
@@ -182,12 +191,15 @@ async def test_no_secret_leaves_with_an_answer_and_the_event_counts_what_was_tak
         await _call(bench, "run_command", {"command": "base64 -w 20 src/app.py | tail -n 3 | base64 -d; exit 1"}),
         await _call(bench, "edit_file", {"path": "src/app.py", "edits": [{"old": "plain", "new": "other"}]}),
     ]
+    found = "\n".join(f"src/app.py:{number}:{line}" for number, line in enumerate(shown.split("\n"), start=1))
+    origin = "run_command cd src && cd .. && true; true; true; pr…".replace("&&", "''")
     assert answers[:3] == [
-        (False, f"src/app.py: lines 1-2 of 2\n{shown}"),
-        (False, "\n".join(f"src/app.py:{number}:{line}" for number, line in enumerate(shown.split("\n"), start=1))),
-        (False, "exit code 0\n[redacted: github-token]"),
+        (False, "src/app.py: lines 1-2 of 2\n" + _data("read_file src/app.py", shown)),
+        (False, _data("search src", found)),
+        (False, "exit code 0\n" + _data(origin, "[redacted: github-token]")),
     ]
-    assert answers[4] == (False, "edited src/app.py: 1 replacement\n2: other = '[redacted: known-secret]'")
+    edited = _data("edit_file src/app.py", "2: other = '[redacted: known-secret]'")
+    assert answers[4] == (False, f"edited src/app.py: 1 replacement\n{edited}")
     both = {"github-token": 1, "known-secret": 1}
     assert [data.get("redacted") for _, data in bench.journal.events] == [
         both, both, {"github-token": 1}, {"known-secret": 1}, {"known-secret": 1},
@@ -216,7 +228,8 @@ async def test_a_marker_that_stands_in_the_file_itself_is_text_like_any_other(be
     await bench.workbench.sandbox.write("src/app.py", b"MARK = '[redacted: email]'\n")
     edit = {"old": "= '[redacted: email]'", "new": "= '[redacted: email] '"}
     answer = await _call(bench, "edit_file", {"path": "src/app.py", "edits": [edit]})
-    assert answer == (False, "edited src/app.py: 1 replacement\n1: MARK = '[redacted: email] '")
+    edited = _data("edit_file src/app.py", "1: MARK = '[redacted: email] '")
+    assert answer == (False, f"edited src/app.py: 1 replacement\n{edited}")
 
 
 async def test_half_a_key_is_not_shown_for_being_asked_for_alone(bench: Bench) -> None:
@@ -226,7 +239,8 @@ async def test_half_a_key_is_not_shown_for_being_asked_for_alone(bench: Bench) -
     answer = await _call(bench, "read_file", {"path": "src/app.py", "start": 3, "lines": 2})
     assert answer == (
         False,
-        "src/app.py: lines 3-4 of 7; the next part begins at start=5\n[redacted: private-key]\n[redacted: private-key]",
+        "src/app.py: lines 3-4 of 7; the next part begins at start=5\n"
+        + _data("read_file src/app.py", "[redacted: private-key]\n[redacted: private-key]"),
     )
 
 

@@ -1,5 +1,8 @@
 """The document of all checks: what it keeps of large suites."""
 
+import pytest
+from pydantic import ValidationError
+
 from andon.records.checks import CheckRecord, Comparison, TestOutcome, TestResult
 
 
@@ -26,7 +29,7 @@ def test_tests_that_passed_throughout_are_counted_and_left_out() -> None:
     ]
     assert [record.counted for record in (*document.base, *document.head)] == [base.counted, head.counted]
     assert base.counted == {"passed": 4, "failed": 1, "skipped": 1}
-    assert document.schema_version == 2
+    assert document.schema_version == 3
 
 
 def test_before_there_is_a_head_what_passed_is_left_out() -> None:
@@ -50,3 +53,16 @@ def test_a_suite_of_thousands_stays_small() -> None:
 def test_a_document_of_the_first_version_loads_with_its_counts() -> None:
     text = TestResult(schema_version=1, base=[suite(a="passed")]).model_dump_json(exclude={"base": {0: {"counts"}}})
     assert TestResult.model_validate_json(text).base[0].counted == {"passed": 1}
+
+
+def test_a_document_of_the_second_version_loads_without_scans() -> None:
+    new = {"weakened", "security", "security_scan", "not_scanned", "dependencies"}
+    document = TestResult(schema_version=2, base=[suite(a="passed")], comparison=Comparison(outcome="green"))
+    loaded = TestResult.model_validate_json(document.model_dump_json(exclude={"comparison": new}))
+    assert loaded == document
+
+
+@pytest.mark.parametrize("state", ["clean ", "not-run: ", "not-run", "fine", "clean\nfindings"])
+def test_a_scan_is_clean_or_says_what_else_it_was(state: str) -> None:
+    with pytest.raises(ValidationError):
+        Comparison(outcome="green", security_scan=state)
