@@ -62,11 +62,13 @@ def _document(standing: Standing, approvals: Iterable[Waiting]) -> dict[str, obj
 def _lines(standing: Standing) -> Iterator[str]:
     running = [task for task in standing.tasks if task.running]
     waiting = [task for task in standing.tasks if task.needs_person]
-    others = [task for task in standing.tasks if task not in running and task not in waiting]
+    failed = [task for task in standing.tasks if task.status == "stopped"]
+    others = [task for task in standing.tasks if task not in running + waiting + failed]
     if not standing.tasks:
         yield f'no task and no run in {standing.repository}: start one with andon run "…"'
     yield from _section("running now", running)
     yield from _section("waiting for you", waiting)
+    yield from _section("failed", failed)
     yield from _section("the others", others)
     if standing.unreadable:
         yield "not understood, and left alone"

@@ -36,8 +36,8 @@ def requirement_notes(root: Folder, installed: Iterable[str]) -> list[str]:
     if unpinned := sorted({(path, name) for path, name, version in found if not _PIN.fullmatch(version)}):
         paths, names = (list(dict.fromkeys(column)) for column in zip(*unpinned, strict=True))
         notes.append(
-            f"{_some(paths)} does not say which version of {_some(names)} is installed: what a set-up brings can differ "
-            "from day to day. Pin each with `==`, or commit a lock file."
+            f"Installed without a fixed version, by {_some(paths)}: {_some(names)}. What a set-up brings can differ from "
+            "day to day: pin each with `==`, or commit a lock file."
         )
     return notes
 

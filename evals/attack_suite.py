@@ -20,6 +20,8 @@ from andon.records.stops import MEANINGS, StopCode
 Verdict = Literal["stopped", "not-stopped", "not-run"]
 
 _AT_ONCE = 2
+_SECONDS = 300
+"""One attack takes a few; longer is a fault, and no pass."""
 _NO_FAULT_OF_THE_ATTACK = frozenset(
     {
         StopCode.PROVIDER_FAILED,
@@ -140,7 +142,12 @@ async def run_attack(attack: Attack, own: Own, *, tier: str | None = None) -> At
 
 async def _tried(attack: Attack, own: Own, tier: str | None) -> AttackOutcome:
     with tempfile.TemporaryDirectory(prefix="andon-attack-", ignore_cleanup_errors=True) as folder:
-        seen = await carry_out(attack, own, Path(folder), tier=tier)
+        try:
+            async with asyncio.timeout(_SECONDS):
+                seen = await carry_out(attack, own, Path(folder), tier=tier)
+        except TimeoutError:
+            why = f"it did not come to an end within {_SECONDS} seconds"
+            return AttackOutcome(id=attack.id, risk=attack.risk, title=attack.title, outcome="not-run", why=why)
         harms, stoppers = harms_of(seen), stoppers_of(seen, own.policy.strict)
     why = "" if harms else _not_run(seen, stoppers)
     return AttackOutcome(
@@ -164,7 +171,8 @@ def _not_run(seen: Happened, stoppers: Sequence[Stopper]) -> str:
     result = seen.result
     if result is None:
         return "its run came to no end"
-    if result.stop_code in _NO_FAULT_OF_THE_ATTACK | _NO_SANDBOX:
+    cut_off = result.stop_code is StopCode.INTERRUPTED and seen.attack.route != "session"
+    if cut_off or result.stop_code in _NO_FAULT_OF_THE_ATTACK | _NO_SANDBOX:
         return f"its run ended early ({result.stop_code}): {result.message}"
     if not began and not seen.aims:
         return f"the script did not come to its aim: the run ended before ({result.stop_code}): {result.message}"

@@ -20,6 +20,7 @@ from andon.delivery.branch import deliver
 from andon.delivery.memory import memory_md
 from andon.delivery.taking import Kept
 from andon.guardrails.approvals import Grants
+from andon.guardrails.budgets import Budget
 from andon.line.approvals import ApprovalStore
 from andon.line.disk import disk_failure
 from andon.line.engine import InProcessEngine
@@ -33,10 +34,12 @@ from andon.line.ide_workspace import IdeWorkspace
 from andon.line.stop_of import stop_of
 from andon.line.uninterrupted import uninterrupted
 from andon.mcp_servers.asking import ClientAsking, Subjects
+from andon.mcp_servers.meter import Meter
 from andon.mcp_servers.own_tools import OwnTool, Tell
 from andon.mcp_servers.toolset import Workbench, build_toolset
 from andon.mcp_servers.workspace_diff import BaseTree
 from andon.records.base import Record
+from andon.records.budget import Allowance
 from andon.records.errors import RunError, UserError
 from andon.records.result import RunResult
 from andon.records.stops import MEANINGS, StopCode
@@ -104,6 +107,8 @@ class IdeSession:
             sandbox=self._workspace.sandbox,
             asking=self._asking,
             effects=self._gate,
+            # Nobody pays for a client's model here; calls in circles are refused all the same.
+            meter=Meter(Budget(Allowance(), {}, time.monotonic), self._events, lambda: self._gate.state),
             setup=ground.setup,
             policy=ground.policy,
             docs=lambda query: self._docs.lookup(query),

@@ -12,7 +12,7 @@ from typing import Any
 from andon.line.status_files import QUEUE_PATH, STATE, Problems, Running, queue_of, result_at, results_of, running_of
 from andon.records.errors import UserError
 
-_WAITING = ("waiting-approval", "ready-for-pr", "failed-review", "stopped")
+_WAITING = ("waiting-approval", "ready-for-pr", "failed-review")
 _FINISHED = ("delivered", "done")
 
 
@@ -38,7 +38,7 @@ class TaskStanding:
     status: str
     """A task status of DESIGN §5; `running` only while a process holds the task."""
     needs_person: bool
-    """True if nothing goes on with it until a person did something."""
+    """True if a person has to judge what a run left: answer it, read its review, or take its branch."""
     next_step: str
     """What that is, or the command that runs it; empty while it runs."""
     running: Running | None = None
@@ -106,7 +106,7 @@ def _task(
     again = f"andon run {task_id}" if entry else f'andon run "{title}"'
     if status == "running":
         step = f"the process of its run is gone: run it again with `{again}`"
-        return TaskStanding(task_id, title, "stopped", True, step, None, last)
+        return TaskStanding(task_id, title, "stopped", False, step, None, last)
     if status == "pending":
         return TaskStanding(task_id, title, status, False, f"run it with `{again}`", None, last)
     if status in _FINISHED:

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -100,7 +101,8 @@ def build_toolset(
 
         async def call() -> HandlerResult:
             async with workbench.lock:
-                return await _metered(workbench, role, mine, ctx, call_next)
+                run = partial(_call, workbench, role, mine, ctx, call_next)
+                return await _metered(workbench, role, ctx, run, counted=role != "client")
 
         name, key = f"tool:{_name_of(ctx)}", f"{role}-{next(calls)}"
         try:
@@ -143,19 +145,21 @@ async def _to_the_end(call: Callable[[], Awaitable[T]]) -> T:
 async def _metered(
     workbench: Workbench,
     role: Role,
-    own: Mapping[str, OwnTool],
     ctx: ServerRequestContext[Any, Any],
-    call_next: CallNext,
+    run: Callable[[], Awaitable[HandlerResult]],
+    *,
+    counted: bool,
 ) -> HandlerResult:
-    if workbench.meter is None or workbench.stop.error is not None:
-        return await _call(workbench, role, own, ctx, call_next)
+    """Count a call where its run or session does so at this place.
+
+    Of our agents every call counts. Of a client those that are made: it may ask again for what a person has to answer.
+    """
+    if workbench.meter is None or workbench.stop.error is not None or not counted:
+        return await run()
     name, arguments = _name_of(ctx), (ctx.params or {}).get("arguments") or {}
+    facts = {"role": role, "tool": name, **_described(arguments)}
     return await workbench.meter.call(
-        role,
-        name,
-        arguments,
-        lambda: _call(workbench, role, own, ctx, call_next),
-        lambda decision: _refused(workbench, ctx, decision, {"role": role, "tool": name, **_described(arguments)}),
+        role, name, arguments, run, lambda decision: _refused(workbench, ctx, decision, facts)
     )
 
 
@@ -174,15 +178,29 @@ async def _call(
         facts["arguments"] = kept
     decision = asked = await _judged(workbench, role, own, name, arguments)
     if asked.verdict == "ask":
-        call = ToolCall(tool=name, arguments=arguments, role=role)
-        answered = await workbench.asking.answer(call, asked, ctx)
+        answered = await workbench.asking.answer(ToolCall(tool=name, arguments=arguments, role=role), asked, ctx)
         if not isinstance(answered, Decision):
             return answered
         decision = answered
     if decision.verdict != "allow":
         return _refused(workbench, ctx, decision, facts)
-    call = ToolCall(tool=name, arguments=arguments, role=role)
-    watching = None if name in own else await watch(workbench.effects, call)
+    run = partial(
+        _made, workbench, ToolCall(tool=name, arguments=arguments, role=role), own, ctx, call_next, asked, facts
+    )
+    return await _metered(workbench, role, ctx, run, counted=role == "client")
+
+
+async def _made(
+    workbench: Workbench,
+    call: ToolCall,
+    own: Mapping[str, OwnTool],
+    ctx: ServerRequestContext[Any, Any],
+    call_next: CallNext,
+    asked: Decision,
+    facts: Mapping[str, Any],
+) -> HandlerResult:
+    """Make a call that is allowed, and settle what it left."""
+    watching = None if call.tool in own else await watch(workbench.effects, call)
     result = await call_next(ctx)
     # The chain below hands back what goes on the wire.
     failed = not isinstance(result, dict) or bool(result.get("isError"))

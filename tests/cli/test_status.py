@@ -17,6 +17,7 @@ from andon.cli.main import main
 from andon.line.approvals import ApprovalStore
 from andon.line.run_folder import RunFolder
 from andon.records.approvals import Approval
+from andon.records.stops import MEANINGS, StopCode
 
 GOOD = ([plan()], *CHANGE, [report()], [review()])
 REVIEW_IT = "Review the branch and open a pull request with pr-body.md."
@@ -117,8 +118,32 @@ def test_a_living_run_is_told_from_a_killed_one(repo: Path, capfdbinary: pytest.
         "last": None,
     }
     [task] = document(repo, capfdbinary)["tasks"]
-    assert (task["status"], task["running"], task["needs_person"]) == ("stopped", None, True)
+    assert (task["status"], task["running"], task["needs_person"]) == ("stopped", None, False)
     assert task["next_step"] == "the process of its run is gone: run it again with `andon run task-001`"
+
+
+@pytest.mark.parametrize(
+    ("code", "heading"),
+    [
+        ("delivered", "waiting for you"),
+        ("needs-person", "waiting for you"),
+        ("failed-review", "waiting for you"),
+        ("policy-refused", "failed"),
+        ("budget-spent", "failed"),
+        ("sandbox-lost", "failed"),
+        ("provider-failed", "failed"),
+        ("interrupted", "failed"),
+    ],
+)
+def test_only_what_a_person_has_to_judge_waits_for_one(
+    repo: Path, capfdbinary: pytest.CaptureFixture[bytes], code: str, heading: str
+) -> None:
+    meaning = MEANINGS[StopCode(code)]
+    stored(repo, "a", status=meaning.status, stop_code=code, exit_code=meaning.exit_code)
+    [task] = document(repo, capfdbinary, "a")["tasks"]
+    assert task["needs_person"] is (heading == "waiting for you")
+    assert main(["status", "-C", str(repo), "a"]) == 0
+    assert capfdbinary.readouterr().out.decode().splitlines()[0] == heading
 
 
 def test_looking_does_not_keep_a_run_from_beginning(repo: Path) -> None:
@@ -163,7 +188,7 @@ def test_people_read_what_runs_what_waits_and_the_rest_without_control_codes(
         "  sentence-1  Its title  [running]",
         "RUN",
         "    doing   base-checks",
-        "waiting for you",
+        "failed",
         "  other  Evil title next forged  [stopped]",
         "    ended   no-sandbox (exit 50): No sandbox.",
         "    papers  factory/runs/other",

@@ -476,3 +476,21 @@ def test_a_factory_that_leads_out_of_the_repository_is_refused(tmp_path: Path) -
     with pytest.raises(UserError, match="factory is a symbolic link"):
         prepared(root)
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+async def test_a_client_in_circles_is_told_so_until_something_changes(repo: Path) -> None:
+    async with talking(repo) as talk:
+        for _ in range(5):
+            assert not (await talk.call("read_file", path="calc.py"))[0]
+        refused, text = await talk.call("read_file", path="calc.py")
+        assert (refused, text.split(":")[0]) == (True, "refused (repeat)")
+        await talk.change()
+        assert not (await talk.call("read_file", path="calc.py"))[0]
+        await talk.end()
+
+
+async def test_a_client_may_ask_as_often_as_it_likes_for_what_a_person_has_to_answer(repo: Path) -> None:
+    async with talking(repo) as talk:
+        told = [await talk.call("run_command", command="frobnicate") for _ in range(7)]
+        assert all(refused and "andon approve" in text for refused, text in told)
+        await talk.end()
