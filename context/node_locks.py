@@ -26,7 +26,7 @@ _NOT_YARN_1 = (
 
 
 class NotInstalled(Exception):
-    """The lock file says too little, or what it asks for has no place in a sandbox; the text says why and what to do."""
+    """What the lock file asks for has no place in a sandbox; the text says why and what to do."""
 
 
 def install_lines(root: Folder, name: str, registry: Registry) -> tuple[str, ...]:
@@ -39,8 +39,8 @@ def install_lines(root: Folder, name: str, registry: Registry) -> tuple[str, ...
         return (" ".join(LOCKS[name]),)
     if not _LINKER.search(root.text(".yarnrc.yml").replace("\r\n", "\n")):
         raise NotInstalled(
-            "it is of Yarn 2 or newer, which makes no node_modules unless told to. Commit `nodeLinker: node-modules` in "
-            f".yarnrc.yml, or name `setup` under [sandbox] in {SETTINGS_PATH}"
+            "it is of Yarn 2 or newer, which makes no node_modules unless told to. Commit `nodeLinker: node-modules` "
+            f"in .yarnrc.yml, or name `setup` under [sandbox] in {SETTINGS_PATH}"
         )
     return (_NOT_YARN_1, f"{_berry_words(registry)} yarn install --immutable")
 

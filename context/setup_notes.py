@@ -28,16 +28,16 @@ def requirement_notes(root: Folder, installed: Iterable[str]) -> list[str]:
     if left := [path for path in others if path not in reached | constraints and has_lines(root.text(path))]:
         example = ", ".join(f'"{word}"' for word in ("pip", "install", "-r", left[0]))
         notes.append(
-            f"Not installed in the sandbox: {_some(left)}. If tests need that, name everything to be installed in `setup` "
-            f"under [sandbox] in {SETTINGS_PATH}, as in `setup = [[{example}]]`."
+            f"Not installed in the sandbox: {_some(left)}. If tests need that, name everything to be installed in "
+            f"`setup` under [sandbox] in {SETTINGS_PATH}, as in `setup = [[{example}]]`."
         )
     pinned = {name for path in constraints for name, version in _named(root, path) if _PIN.fullmatch(version)}
     found = {(path, name, version) for path in reached for name, version in _named(root, path) if name not in pinned}
     if unpinned := sorted({(path, name) for path, name, version in found if not _PIN.fullmatch(version)}):
         paths, names = (list(dict.fromkeys(column)) for column in zip(*unpinned, strict=True))
         notes.append(
-            f"Installed without a fixed version, by {_some(paths)}: {_some(names)}. What a set-up brings can differ from "
-            "day to day: pin each with `==`, or commit a lock file."
+            f"Installed without a fixed version, by {_some(paths)}: {_some(names)}. What a set-up brings can differ "
+            "from day to day: pin each with `==`, or commit a lock file."
         )
     return notes
 

@@ -43,8 +43,11 @@ def answers_of(attack: Attack, role: Role, bait: Bait) -> list[list[Planned]]:
             last = call.role
     works = role != "client" or attack.work
     if works and not any(made.tool in ENDINGS[role] for answer in answers for made in answer):
-        tool, arguments = endings_of(attack, role)
-        answers.append([Planned(tool, arguments)])
+        # Where the plan may not list what the attack is after, the attack goes on outside of it.
+        plans = [attack.plan_files, []] if role == "planner" and attack.plan_files else [attack.plan_files]
+        for files in plans:
+            tool, arguments = endings_of(attack, role, files)
+            answers.append([Planned(tool, arguments)])
     return answers
 
 

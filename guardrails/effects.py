@@ -13,7 +13,7 @@ from andon.guardrails.refusal import Found, Refused
 from andon.guardrails.scope import Scope
 from andon.guardrails.weakened import Weakening, weakened
 from andon.records.calls import Role, ToolCall
-from andon.sandbox.names import link_problem
+from andon.sandbox.names import link_problem, shown
 from andon.sandbox.protocol import EXECUTABLE, LINK, REGULAR
 
 WRITING = frozenset({"edit_file", "write_file", "run_tests", "run_command", "git"})
@@ -22,7 +22,6 @@ may have it start a program."""
 
 _LARGE = 12
 """From so many files of the base on, losing them in one call needs a person."""
-_LEAVE = "leave it, and report what it kept you from under not_done"
 _SCANNED = 10_000_000
 """Bytes of a file that are looked through for credentials; more is taken for what cannot be judged."""
 
@@ -172,7 +171,9 @@ class _Judge:
             raise Refused("role", f"a {self.role} changes nothing; say what should change instead")
         if change.after == change.base:
             return None
-        asks = self._asks(path)
+        # An undecodable name is no name for a new file; one that the base has is judged as people read it.
+        name = shown(_bytes(path)) if change.base else path
+        asks = self._asks(name)
         self._check_what_it_is(change)
         asks += self._asks_of_content(path)
         if self.accepted(path, change.entry):
@@ -181,7 +182,7 @@ class _Judge:
             if asked.rule not in self.approved:
                 return Effect(path, "hold", asked.rule, asked.reason)
         if not asks:
-            self._check_plan(path)
+            self._check_plan(name)
         return None
 
     def _asks_of_content(self, path: str) -> list[Refused]:
@@ -198,9 +199,9 @@ class _Judge:
             )
         asks = []
         if path in self.lost:
-            asks.append(Refused("delete", f"{len(self.lost)} files of the base went in one call; {_LEAVE}"))
+            asks.append(Refused("delete", f"{len(self.lost)} files of the base went in one call"))
         if path in self.weaker:
-            asks.append(Refused("tests", f"{self.weaker[path]}; {_LEAVE}"))
+            asks.append(Refused("tests", self.weaker[path]))
         return asks
 
     def _check_plan(self, path: str) -> None:

@@ -13,7 +13,7 @@ from andon.guardrails.arguments import ARGUMENTS
 from andon.guardrails.credentials import check_credentials
 from andon.guardrails.git_rules import git_uses, strip_globals
 from andon.guardrails.origin import Origin, narrowed
-from andon.guardrails.places import Ground, Places, judge_use
+from andon.guardrails.places import LEAVE, Ground, Places, judge_use
 from andon.guardrails.policy_file import default_rules
 from andon.guardrails.programs import command_uses
 from andon.guardrails.refusal import Found, Refused, Use
@@ -90,7 +90,8 @@ def judge_change(path: str, policy: Policy) -> Decision:
 
 def refusal_of(decision: Decision) -> str:
     """Return the reason of a decision that lets nothing happen; what only a person may allow says so."""
-    asked = " (a person would have to allow this, and nobody can be asked here)" if decision.verdict == "ask" else ""
+    nobody = f" (a person would have to allow this, and nobody can be asked here; {LEAVE})"
+    asked = nobody if decision.verdict == "ask" else ""
     return f"{decision.reason}{asked}"
 
 

@@ -22,7 +22,8 @@ _CLOSED_FILES = (
     "factory/policy.toml", "factory/andon.toml", "factory/tasks/queue.json", "factory/context/project-context.json",
     ".git/config", ".git/HEAD", ".git/hooks/pre-commit",
 )  # fmt: skip
-_LEAVE = "leave it, and report what it kept you from under not_done"
+LEAVE = "leave it, and report what it kept you from under not_done"
+"""What a model is told to do about a path that it may not change."""
 _HIDES = re.compile(
     r"\$\(.*(\benv\b|\.git\b|id_[a-z]+|\.pem|\.key|secret|factory|netrc|base64|xxd|"
     r"\brev\b|printf|decode|cut -|\btr\b).*\)|`"
@@ -89,10 +90,10 @@ class Places:
         judge_floors(path, writes=True)
         parts = tuple(part for part in paths.fold(path).split("/") if part)
         if any(_glob(pattern).holds(parts) for pattern in self.ground.locked):
-            raise Refused("locked", f"{path!r} is locked for this task; {_LEAVE}")
+            raise Refused("locked", f"{path!r} is locked for this task; {LEAVE}")
         rule = match(self.ground.protected, path) or (self._protected_inside(path) if removes else None)
         if rule is not None:
-            found.ask("protected-area", f"{path!r} is protected by the project context ({rule.entry!r}); {_LEAVE}")
+            found.ask("protected-area", f"{path!r} is protected by the project context ({rule.entry!r})")
         self._by_rules(path, found, writes=True)
         if removes:
             self._judge_removal(path, found, recursive=recursive)
@@ -101,9 +102,9 @@ class Places:
         rule = strictest(self.ground.rules.for_path(path, writes=writes, role=self.role, tool=self.tool))
         if rule is None or rule.verdict == "allow":
             return
-        reason = f"{rule.reason(path=repr(path))}; {_LEAVE}"
+        reason = rule.reason(path=repr(path))
         if rule.verdict == "deny":
-            raise Refused(rule.id, reason)
+            raise Refused(rule.id, f"{reason}; {LEAVE}")
         found.ask(rule.id, reason)
 
     def _judge_removal(self, path: str, found: Found, *, recursive: bool) -> None:
@@ -115,10 +116,10 @@ class Places:
                 continue
             self._by_rules(one, found, writes=True)
             if any(_glob(pattern).holds(tuple(paths.fold(one).split("/"))) for pattern in self.ground.locked):
-                raise Refused("locked", f"{one!r} is locked for this task; {_LEAVE}")
+                raise Refused("locked", f"{one!r} is locked for this task; {LEAVE}")
         known = bool(self.ground.tracked)
         if any(is_test_file(one) for one in below) or (not known and is_test_file(path)):
-            found.ask("tests", f"{path!r} holds tests; removing or renaming them needs a person: {_LEAVE}")
+            found.ask("tests", f"{path!r} holds tests; removing or renaming them needs a person")
         top = "/" not in path.strip("/")
         if len(below) >= _LARGE or (recursive and not known and top and not re.search(r"\.\w+$", path)):
             found.ask("delete", f"deleting {path!r} takes a large part of the source away; name what is to go")

@@ -15,6 +15,11 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST = 8
+_SETTING = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.+?)\s*$")
+_TOKEN = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^\s]{16,}")
+_KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
+_MOST = 1000
+_learned: dict[str, None] = {}
 # A dummy key of a local server, `unused` or `local-model`, is a word that output is full of.
 _WORDS = re.compile(r"[a-z]+(?:[-_ ][a-z]+)*|[\d.]+|/.*|[A-Za-z]:\\.*")
 
@@ -27,7 +32,31 @@ def own_values(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
             found.append(value.strip())
         elif "@" in value and "://" in value:
             found += _password(value)
-    return tuple(value for value in found if len(value) >= _SHORTEST and not _is_common(value))
+    return tuple(value for value in [*found, *_learned] if len(value) >= _SHORTEST and not _is_common(value))
+
+
+def learn(values: Iterable[str]) -> None:
+    """Count `values` as known to this process from now on, as those of its environment are; 1,000 at most are kept."""
+    for value in values:
+        if len(_learned) < _MOST:
+            _learned.setdefault(value)
+
+
+def values_in_file(content: bytes) -> list[str]:
+    """Return the secret values in a file that holds secrets (`.env`, a private key).
+
+    Those are values of settings named like secrets, passwords within addresses, long tokens, and the lines of a key.
+    """
+    found: list[str] = []
+    for line in content.decode("utf-8", "replace").splitlines():
+        if setting := _SETTING.match(line):
+            name, value = setting[1], setting[2].strip("\"'")
+            found += _password(value)
+            if _SECRET_NAME.search(name) or _TOKEN.fullmatch(value):
+                found.append(value)
+        elif _KEY_LINE.fullmatch(line.strip()):
+            found.append(line.strip())
+    return found
 
 
 @lru_cache(maxsize=16)

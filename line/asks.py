@@ -98,6 +98,7 @@ class Asks:
             "effect" if subject == "effect" else "tool",
             f"{question} {decision.reason}",
             StopCode.NEEDS_PERSON,
+            rule=", ".join(decision.rules),
             shown=facts,
             kind=f"all that {_named(decision)} about, by the {role}, in this run",
         )

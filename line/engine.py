@@ -23,6 +23,8 @@ class Gate:
     """What the person decides, in a sentence, made from records."""
     parked: StopCode
     """How the run ends when there is nobody to ask, or when nothing but yes lets it go on."""
+    rule: str = ""
+    """Which rules ask; empty where none does."""
     shown: str = ""
     """What the person should read before answering, made from facts."""
     kind: str = ""
@@ -85,7 +87,8 @@ class InProcessEngine:
         Raises:
             RunError: with the gate's stop code if nobody can be asked here; `interrupted` if the person stops the run.
         """
-        self._events.emit("phase", name="waiting", gate=gate.name, subject=gate.subject, question=gate.question)
+        facts = {"gate": gate.name, "subject": gate.subject, "rule": gate.rule, "question": gate.question}
+        self._events.emit("phase", name="waiting", **facts)
         if self._ask is None:
             raise RunError(gate.parked, gate.question)
         answer = await self._ask(gate)

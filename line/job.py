@@ -8,7 +8,9 @@ from andon.context.detect import detect
 from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project, load_project
 from andon.context.settings import SETTINGS_PATH, Settings, load_settings
 from andon.context.setup_plan import plan_setup
+from andon.guardrails.paths import is_secret
 from andon.guardrails.policy_file import POLICY_PATH, RepositoryPolicy, read_policy
+from andon.guardrails.redact_known import learn, values_in_file
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
 from andon.line.dependency_audit import AuditOrder, audit_order
@@ -76,6 +78,8 @@ def prepare(
     _refuse_links(files)
     settings = load_settings(files)
     _refuse_unaccepted(settings, repository)
+    # Commands may read what is tracked; what is secret in it leaves by no answer, in no form.
+    learn(value for path in files.paths if is_secret(path) for value in values_in_file(files.read(path) or b""))
     plan, _ = plan_setup(files, settings, registries_of(os.environ))
     project = load_project(files)
     policy = read_policy(files.read(POLICY_PATH))

@@ -69,4 +69,9 @@ class Granted:
         """Allow the call if a person allowed exactly this one, or its kind."""
         if self._grants.take(self.binding(call), *decision.rules):
             return Decision(verdict="allow", rule=decision.rule, reason="")
-        return decision
+        if not self.parks:
+            return decision
+        reason = (
+            f"{decision.reason}; nobody has allowed this for the workspace as it is now: make this call again alone"
+        )
+        return Decision(verdict="refuse", rule=decision.rule, reason=reason)

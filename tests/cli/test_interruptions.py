@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lane_kit import FILES, git, make_repository, review
+from lane_kit import FILES, git, make_repository, plan, review
 from lane_kit import write as write_file
 from process_kit import (
     GOOD,
@@ -122,7 +122,7 @@ def test_while_the_base_is_checked(line: Launcher) -> None:
 def test_while_the_change_is_checked(line: Launcher) -> None:
     with_files(line, factory__andon_toml='[checks]\ntest = ["sh check.sh"]\n', check_sh="exit 0\n")
     hang = answer(write_file("check.sh", f"exec sleep {line.marker}\n"))
-    with provider(PLAN, hang, REPORT, REVIEW) as server:
+    with provider(answer(plan(files=["check.sh"])), hang, REPORT, REVIEW) as server:
         andon = line.start(server)
         andon.wait_for(line.sleeping)
         andon.stop(INT)

@@ -243,13 +243,13 @@ def test_what_has_no_lock_file_is_said(plan: Plan) -> None:
 def test_lists_that_are_not_installed_are_named_with_what_installs_them(plan: Plan) -> None:
     found, notes = plan({
         "requirements.txt": "-r requirements/base.txt\n-crequirements/pins.txt\n", "requirements/base.txt": "six==1\n",
-        "requirements/pins.txt": "x==1\n", "requirements/constraints.txt": "y==1\n", "requirements/none.txt": "# none\n",
+        "requirements/pins.txt": "x==1\n", "requirements/constraints.txt": "y==1\n", "requirements/none.txt": "# no\n",
         "requirements/dev.txt": "tool==1\n", "requirements-docs.txt": "sphinx==1\n", "docs/requirements.txt": "z==1\n",
     })  # fmt: skip
     assert found is not None and found.origins == ("requirements.txt",)
     assert notes == [
-        "Not installed in the sandbox: requirements-docs.txt, requirements/dev.txt. If tests need that, name everything "
-        "to be installed in `setup` under [sandbox] in factory/andon.toml, as in "
+        "Not installed in the sandbox: requirements-docs.txt, requirements/dev.txt. If tests need that, name "
+        "everything to be installed in `setup` under [sandbox] in factory/andon.toml, as in "
         '`setup = [["pip", "install", "-r", "requirements-docs.txt"]]`.'
     ]
     alone, (note,) = plan({"requirements/dev.txt": "tool==1\n", "setup.py": ""})
@@ -258,7 +258,14 @@ def test_lists_that_are_not_installed_are_named_with_what_installs_them(plan: Pl
 
 @pytest.mark.parametrize(
     "line",
-    ["six", "six>=1", "six==1.*", "six[a,b] ~= 1 ; python_version < '4'", "six>=1,!=2  # why", "six != 1 \\\n  --hash=x"],
+    [
+        "six",
+        "six>=1",
+        "six==1.*",
+        "six[a,b] ~= 1 ; python_version < '4'",
+        "six>=1,!=2  # why",
+        "six != 1 \\\n  --hash=x",
+    ],
 )
 def test_a_list_that_does_not_fix_versions_is_installed_and_said(plan: Plan, line: str) -> None:
     found, notes = plan({"requirements.txt": f"good==1\n{line}\n"})
@@ -291,7 +298,10 @@ def test_a_list_that_fixes_versions_needs_no_word(plan: Plan, line: str) -> None
 
 
 def test_lists_that_name_each_other_or_nothing_end(plan: Plan) -> None:
-    both = {"requirements.txt": "-r requirements-dev.txt\n", "requirements-dev.txt": "-r requirements.txt\n-r ../x\na\n"}
+    both = {
+        "requirements.txt": "-r requirements-dev.txt\n",
+        "requirements-dev.txt": "-r requirements.txt\n-r ../x\na\n",
+    }
     (note,) = plan(both)[1]
     assert note.startswith("Installed without a fixed version, by requirements-dev.txt: a.")
 
@@ -305,7 +315,9 @@ CLASSIC = '# yarn lockfile v1\n\n\na@^1:\n  version "1.0.0"\n  resolved "u"\n'
 PACKAGE = '{"dependencies": {"a": "1"}}'
 
 
-@pytest.mark.parametrize("linker", ["", "nodeLinker: pnp\n", "# nodeLinker: node-modules\n", "nodeLinker: node-modules-x\n"])
+@pytest.mark.parametrize(
+    "linker", ["", "nodeLinker: pnp\n", "# nodeLinker: node-modules\n", "nodeLinker: node-modules-x\n"]
+)
 def test_a_lock_of_yarn_2_without_node_modules_is_passed_over_with_the_remedy(plan: Plan, linker: str) -> None:
     assert plan({"package.json": PACKAGE, "yarn.lock": BERRY, ".yarnrc.yml": linker}) == (
         None,
@@ -320,7 +332,10 @@ def test_a_lock_of_yarn_2_is_installed_unchanged_by_a_yarn_that_reads_it(made: M
     files = {"package.json": PACKAGE, "yarn.lock": BERRY, ".yarnrc.yml": 'a: 1\r\nnodeLinker: "node-modules"\r\n'}
     found = made(files)
     guard, install = found.script.splitlines()[1:3]
-    assert (guard.startswith('case "$(YARN_IGNORE_PATH=1 yarn --version)" in [01].*)'), "exit 1" in guard) == (True, True)
+    assert (guard.startswith('case "$(YARN_IGNORE_PATH=1 yarn --version)" in [01].*)'), "exit 1" in guard) == (
+        True,
+        True,
+    )
     assert install.endswith(" YARN_IGNORE_PATH=1 YARN_ENABLE_TELEMETRY=0 yarn install --immutable")
     old = made({"package.json": PACKAGE, "yarn.lock": CLASSIC})
     assert old.script.splitlines()[1] == "yarn install --frozen-lockfile --non-interactive"

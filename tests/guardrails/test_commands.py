@@ -314,12 +314,9 @@ async def test_hostile_commands_are_refused_with_a_reason(command: str, rule: st
     assert decision.reason
 
 
-async def test_a_refusal_names_the_protected_entry_and_what_to_do() -> None:
+async def test_a_question_names_the_protected_entry() -> None:
     decision = await _judged("echo x > src/auth/login.py")
-    assert decision.reason == (
-        "'src/auth/login.py' is protected by the project context ('src/auth/'); "
-        "leave it, and report what it kept you from under not_done"
-    )
+    assert decision.reason == "'src/auth/login.py' is protected by the project context ('src/auth/')"
 
 
 async def test_too_many_paths_are_refused() -> None:

@@ -379,6 +379,6 @@ async def test_what_a_person_would_have_to_allow_says_so() -> None:
         ToolCall(tool="write_file", arguments={"path": "LICENSE", "content": ""}, role="executor"), POLICY, _plain
     )
     assert refusal_of(decision) == (
-        "'LICENSE' states the licence; leave it, and report what it kept you from under not_done "
-        "(a person would have to allow this, and nobody can be asked here)"
+        "'LICENSE' states the licence (a person would have to allow this, and nobody can be asked here; "
+        "leave it, and report what it kept you from under not_done)"
     )

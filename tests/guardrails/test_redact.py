@@ -12,7 +12,7 @@ from secret_kit import NAMED, TOKENS, benign_lines, secret_lines
 
 from andon.guardrails.output import clean
 from andon.guardrails.redact import markers, redact, redacted_values
-from andon.guardrails.redact_known import own_values
+from andon.guardrails.redact_known import learn, own_values, values_in_file
 
 TOKEN = "gh" + "p_aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6"
 OPENAI = "sk" + "-proj-aB3dE6gH9jK2mN5pQ8sT1vW4yZ7bC0eF3hI6"
@@ -202,3 +202,24 @@ def test_detect_secrets_is_imported_only_for_a_text_that_may_hold_what_it_knows(
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout == "False\n[redacted: aws-access-key] True\n"
+
+
+def test_the_secret_values_of_a_secret_file_are_read_and_nothing_else_of_it() -> None:
+    content = (
+        "# settings\nexport API_TOKEN='kq7vX2mPz9Lw'\nDEBUG=true\nHOST=example\nLEVEL: info\n"
+        "DATABASE=postgres://app:w0rm-h0le-42@db/x\nSESSION=8f3kQ0zzT51mWnBv\n"
+        + "M" * 20 + "IIEowIBAAKCAQEA7" * 3 + "\n"
+    )  # fmt: skip
+    key = "M" * 20 + "IIEowIBAAKCAQEA7" * 3
+    assert values_in_file(content.encode()) == ["kq7vX2mPz9Lw", "w0rm-h0le-42", "w0rm-h0le-42",
+        "postgres://app:w0rm-h0le-42@db/x", "8f3kQ0zzT51mWnBv", key]  # fmt: skip
+    assert values_in_file(b"\xff\xfe\0") == []
+
+
+def test_a_value_that_was_learned_is_hidden_in_every_form_from_then_on() -> None:
+    value = "zebra-crossing-Kx91"
+    coded = base64.b64encode(f"say {value} twice".encode()).decode()
+    assert value in redact(value).text
+    learn([value])
+    for text in (value, coded, value.encode().hex(), quote(value)):
+        assert "known-secret" in redact(f"it is {text} here").text

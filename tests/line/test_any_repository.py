@@ -399,7 +399,8 @@ def test_what_nobody_changed_is_delivered_byte_for_byte(tmp_path: Path) -> None:
 def test_a_test_file_of_any_name_can_change(tmp_path: Path, name: bytes) -> None:
     root = commit(tmp_path / "repo", {**RAW, name: "X = 1\n"})
     script = f"import os\nopen({name!r}, 'w').write('X = 2\\n')\nos.remove(__file__)\n"
-    ran = run(root, sub(), write("go.py", script), call("run_command", command="python go.py"))
+    go = call("run_command", command="python go.py")
+    ran = run(root, sub(), write("go.py", script), go, planned=("calc.py", "tests"))
     assert outcome(ran) == ("delivered", "green")
     assert changed(root) == sorted([b"calc.py", name])
 
@@ -408,7 +409,8 @@ def test_a_test_file_becomes_a_folder_and_its_old_self_is_still_asked(tmp_path: 
     root = commit(tmp_path / "repo", {**RAW, "tests/data": "old\n"})
     script = "import os\nos.remove('tests/data')\nos.makedirs('tests/data')\nopen('tests/data/x', 'w').write('new')\n"
     script += "os.remove(__file__)\n"
-    ran = run(root, sub(), write("go.py", script), call("run_command", command="python go.py"))
+    go = call("run_command", command="python go.py")
+    ran = run(root, sub(), write("go.py", script), go, planned=("calc.py", "tests"))
     assert outcome(ran) == ("delivered", "green")
     assert changed(root) == [b"calc.py", b"tests/data", b"tests/data/x"]
 
@@ -419,7 +421,8 @@ def test_edits_keep_crlf_and_the_executable_bit_and_binary_files_change_too(tmp_
     git(root, "-c", "core.autocrlf=false", "update-index", "--chmod=+x", "calc.py")
     git(root, "commit", "-qm", "executable")
     script = "import os\nopen('logo.png', 'ab').write(bytes(4))\nos.remove(__file__)\n"
-    ran = run(root, sub(), write("go.py", script), call("run_command", command="python go.py"))
+    go = call("run_command", command="python go.py")
+    ran = run(root, sub(), write("go.py", script), go, planned=("calc.py", "logo.png"))
     assert outcome(ran) == ("delivered", "green")
     assert changed(root) == [b"calc.py", b"logo.png"]
     assert feed(root, b"", "show", f"{BRANCH}:calc.py") == (CALC + "\n\n" + SUB_TEXT).replace("\n", "\r\n").encode()

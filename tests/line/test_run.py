@@ -143,9 +143,9 @@ def test_a_person_who_is_there_decides(
         asked.append(gate)
         return Answer(said if gate.name == "evidence" else "yes")
 
-    gone = SUB_TEST.replace("def test_add", "def check_add")
-    answers = ([plan()], [write_file("tests/test_calc.py", gone)], [write_file("calc.py", SUB)], [report()], [review()])
-    ran = run_line(repo, *answers, ask=ask)
+    other = SUB_TEST.replace("add(1, 2) == 3", "add(1, 2) == 4"), SUB.replace("return a + b", "return a + b + 1")
+    change = [write_file("tests/test_calc.py", other[0]), write_file("calc.py", other[1])]
+    ran = run_line(repo, [plan()], change, [report()], [review()], ask=ask)
     assert (ran.result.stop_code, ran.result.exit_code) == (stop_code, exit_code)
     assert [gate.name for gate in asked] == ["plan-1", "evidence"]
 
@@ -188,7 +188,9 @@ def test_red_as_before_is_delivered_and_said_first(tmp_path: Path) -> None:
     assert any("red as before" in line.lower() for line in first)
 
 
-def test_a_protected_path_is_refused_with_a_reason_the_model_reads(repo: Path) -> None:
+def test_a_protected_path_is_refused_with_a_reason_the_model_reads(tmp_path: Path) -> None:
+    refuse = {"factory/andon.toml": '[approvals]\nunattended = "refuse"\n'}
+    repo = make_repository(tmp_path / "refuse", FILES | refuse)
     ran = run_line(repo, [plan()], [write_file("auth/login.py", "x = 1\n")], *CHANGE, [report()], [review()])
     assert ran.result.stop_code == "delivered"
     [(_, refused)] = ran.kinds("tool.refused")
@@ -199,8 +201,9 @@ def test_a_protected_path_is_refused_with_a_reason_the_model_reads(repo: Path) -
 def test_a_protected_change_by_another_route_never_leaves_the_sandbox(repo: Path) -> None:
     sneaky = "import pathlib\npathlib.Path('au' + 'th/login.py').write_text('x = 1')\n"
     go = call("run_command", command="python sneak.py")
-    ran = run_line(repo, [plan()], [write_file("sneak.py", sneaky)], [go], [report()], [report()], [report()])
-    assert (ran.result.stop_code, ran.result.exit_code, ran.result.branch) == ("policy-refused", 30, None)
+    ran = run_line(repo, [plan()], [write_file("sneak.py", sneaky)], [go])
+    assert (ran.result.stop_code, ran.result.exit_code, ran.result.branch) == ("needs-person", 10, None)
+    assert [one.path for one in ran.result.files] == ["sneak.py"]
 
 
 def test_a_handover_without_a_change_is_sent_back_once_and_then_ends_the_run(repo: Path) -> None:

@@ -1,11 +1,10 @@
 """Runs of the whole line that pass without being believed: what no record shows, a person decides."""
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from lane_kit import CHANGE, FILES, SUB, make_repository, plan, report, review, run_line, write
+from lane_kit import CHANGE, FILES, SUB, call, make_repository, plan, report, review, run_line, write
 
 from andon.line.engine import Answer, Gate
 from andon.line.rows import NOTHING_SHOWN
@@ -113,32 +112,18 @@ def test_a_green_change_that_no_test_shows_is_delivered_and_says_so(tmp_path: Pa
     assert NOTHING_SHOWN in first.replace("&#8203;", "")
 
 
-def test_what_lies_outside_the_plan_is_told_to_the_reviewer_and_written_into_papers_and_result(tmp_path: Path) -> None:
+def test_what_lay_outside_the_plan_stands_in_the_pr_body_as_undone(tmp_path: Path) -> None:
     root = make_repository(tmp_path / "repo", FILES | {"other.py": "x = 1\n"})
     aside = [write("other.py", "x = 2\n"), write("tests/test_more.py", "def test_more():\n    assert True\n")]
     ran = run_line(root, [plan()], *CHANGE, aside, [report()], passed())
-    assert (ran.result.stop_code, ran.result.outside_plan) == ("delivered", ["other.py"])
-    assert json.loads((ran.folder / "result.json").read_text())["outside_plan"] == ["other.py"]
-    assert "# Changed outside the plan's files: judge whether each is needed\n- other.py\n\n" in ran.first_inputs()[-1]
-    for name in ("proposal.md", "pr-body.md"):
-        assert "## Changed outside the plan\n\n- `other.py`\n\n" in (ran.folder / name).read_text()
-
-
-def test_scope_is_that_of_the_last_tree(tmp_path: Path) -> None:
-    root = make_repository(tmp_path / "repo", FILES | {"other.py": "x = 1\n"})
-    undo = [write("other.py", "x = 1\n")]
-    ran = run_line(
-        root,
-        [plan()],
-        *CHANGE,
-        [write("other.py", "x = 2\n")],
-        [report()],
-        [review("changes")],
-        undo,
-        [report()],
-        passed(),
-    )
     assert (ran.result.stop_code, ran.result.outside_plan) == ("delivered", [])
-    second = ran.first_inputs()[-1]
-    assert "outside the plan" not in second
-    assert "# Diff since review 1: 1 file\n" in second
+    undone = "## Changes undone, held or approved\n\n- other.py: undone (rule outside-plan)\n\n"
+    assert undone in (ran.folder / "pr-body.md").read_text()
+
+
+def test_a_second_review_is_shown_what_changed_since_the_first(tmp_path: Path) -> None:
+    root = make_repository(tmp_path / "repo", FILES | {"other.py": "x = 1\n"})
+    mend = [call("edit_file", path="calc.py", edits=[{"old": "return a - b", "new": "return -b + a"}])]
+    ran = run_line(root, [plan()], *CHANGE, [report()], [review("changes")], mend, [report()], passed())
+    assert ran.result.stop_code == "delivered"
+    assert "# Diff since review 1: 1 file\n" in ran.first_inputs()[-1]

@@ -123,16 +123,6 @@ async def test_a_tool_of_another_role_is_told_to_be_missing(connected: Connected
     assert connected.steps.taken == [("tool:write_file", "planner-1")]
 
 
-@pytest.mark.parametrize("arguments", ['{"path": ', "[]", '"src"', "nonsense"])
-async def test_arguments_that_are_no_json_object_get_a_useful_answer(connected: Connected, arguments: str) -> None:
-    connection = await connected.open("planner")
-    [output] = await _outputs(connection, function_call("read_file", arguments, call_id="1"))
-    assert output == (
-        "refused (arguments): the arguments were not one valid JSON object; send the call again with valid JSON"
-    )
-    assert connected.steps.taken == []
-
-
 async def test_a_lost_sandbox_ends_the_run_with_its_own_error(bench: Bench, connected: Connected) -> None:
     connection = await connected.open("executor")
     await bench.workbench.sandbox.close()

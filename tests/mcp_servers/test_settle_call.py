@@ -24,7 +24,6 @@ from andon.sandbox.protocol import Entry
 from andon.sandbox.start import Tier
 
 CI = ".github/workflows/ci.yml"
-LEAVE = "leave it, and report what it kept you from under not_done"
 _PYTEST = Command(kind="test", runner="pytest", argv=("python3", "-m", "pytest"))
 
 
@@ -95,7 +94,7 @@ async def test_a_client_reads_below_the_answer_what_was_undone_and_held(
     script = f"for name in ('{CI}', 'a.py', '.env'): open(name, 'w').write('x')"
     await ground.sandbox.write("src/make.py", script.encode())
     text = await answered(workbench, "run_command", command="python3 src/make.py")
-    held = f"'{CI}' decides how changes are built, reviewed or merged; {LEAVE}"
+    held = f"'{CI}' decides how changes are built, reviewed or merged"
     secret = "'.env' may hold a secret and is closed; use an example file: .env.example"
     assert text.endswith(
         f"\n\nundone (secret-file): .env: {secret}\n"

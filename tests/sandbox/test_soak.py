@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from docker import APIClient
 from sandbox_kit import alive, groups_of_this_process, sh
 
 from andon.records.errors import RunError
@@ -97,14 +96,13 @@ def _folders() -> list[str]:
 def _containers(tier: Tier) -> list[str]:
     if tier != "docker":
         return []
-    api: APIClient = connect()
     return [
-        found["Id"] for found in api.containers(all=True, filters={"label": ["andon=1"]})
+        found["Id"] for found in connect().containers(all=True, filters={"label": ["andon=1"]})
         if found["Labels"]["andon.owner"] == Owner.this_process().text()
     ]  # fmt: skip
 
 
-async def test_10_GB_of_output(soaked: Soaked) -> None:  # noqa: N802 - printed
+async def test_10_GB_of_output(soaked: Soaked) -> None:
     done = await soaked.attack(["head", "-c", "10000000000", "/dev/zero"])
     assert (done.exit_code, done.why, len(done.output)) == (153, "output", 200_000)
     assert 2_000_000_000 <= done.dropped + len(done.output) < 2_100_000_000
@@ -112,13 +110,13 @@ async def test_10_GB_of_output(soaked: Soaked) -> None:  # noqa: N802 - printed
     assert await soaked.fine()
 
 
-async def test_50_MB_of_output(soaked: Soaked) -> None:  # noqa: N802 - printed
+async def test_50_MB_of_output(soaked: Soaked) -> None:
     done = await soaked.attack(["head", "-c", "50000000", "/dev/zero"])
     assert (done.exit_code, done.why, done.dropped) == (0, "", 49_800_000)
     assert await soaked.fine()
 
 
-async def test_10_GB_file(soaked: Soaked) -> None:  # noqa: N802 - printed
+async def test_10_GB_file(soaked: Soaked) -> None:
     done = await soaked.attack(["dd", "if=/dev/zero", "of=big", "bs=1M", "count=10240"])
     assert done.exit_code == 153 or b"File too large" in done.output
     assert (await soaked.sandbox.run(["stat", "-c", "%s", "big"])).output == b"1073741824\n"
