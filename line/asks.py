@@ -1,7 +1,7 @@
 """What a person is asked during one run, between turns, and what was allowed."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import groupby
 
 from andon.guardrails.approvals import Grants
@@ -27,8 +27,6 @@ class Asks:
     events: Events
     grants: Grants
     granted: Granted
-    allowed_paths: list[str] = field(default_factory=list)
-    """Paths whose change a person allowed."""
     _asked: int = 0
 
     async def call(self, call: ToolCall, judge: Judge, read: Callable[[str], Awaitable[str | None]]) -> str | None:
@@ -82,8 +80,6 @@ class Asks:
             return f"{paths}: a person allowed the change, but {problem}"
         for each in held:
             self.events.emit("effect.applied", path=each.path, rule=each.rule, entry=each.entry)
-        # The gate itself keeps what it put back for the final tree.
-        self.allowed_paths = [*dict.fromkeys([*self.allowed_paths, *(each.path for each in held)])]
         return f"A person allowed the change of {paths}: it is in the workspace again."
 
     async def ask(self, subject: str, question: str, facts: str, decision: Decision, role: str) -> Answer:

@@ -36,6 +36,17 @@ def closed_in_tree(
     ]
 
 
+def allowed_paths(
+    store: TreeStore, base_tree: str, tree: str, accepted: Callable[[str, str], bool], *, tests: bool
+) -> list[str]:
+    """Return the paths whose change people allowed as it is in `tree`: by `accepted`, and of `tests` all that differ."""
+    return [
+        change.path
+        for change in _changes(store, base_tree, tree)
+        if accepted(change.path, change.entry) or (tests and is_test_file(change.path))
+    ]
+
+
 def _changes(store: TreeStore, base_tree: str, tree: str) -> list[Change]:
     before = {file.path: file for file in store.files(base_tree)}
     after = {file.path: file for file in store.files(tree)}

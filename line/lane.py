@@ -16,7 +16,7 @@ from andon.line.claims import red_evidence
 from andon.line.effect_log import EffectLog
 from andon.line.engine import Gate, InProcessEngine
 from andon.line.event_log import EventLog
-from andon.line.final_tree import closed_in_tree
+from andon.line.final_tree import allowed_paths, closed_in_tree
 from andon.line.job import Job
 from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
@@ -202,7 +202,7 @@ class Lane:
             self.store.diff(self.base_tree, self.tree),
             self.store.diff(self._reviewed, self.tree) if self._reviewed else "",
             self.amendments.granted,
-            self.asks.allowed_paths,
+            self.allowed_paths(),
         )
 
     async def changes_wanted(self, review: Review) -> str:
@@ -262,7 +262,7 @@ class Lane:
                 self.open_sandbox,
                 time_limit=self.job.settings.limits.check_seconds,
                 on_repeat=lambda names: self.events.emit("phase", name="head-again", checks=names),
-                accepted=self.asks.allowed_paths,
+                accepted=self.allowed_paths(),
                 audit=self.job.audit,
             )
 
@@ -299,6 +299,11 @@ class Lane:
             accepted=self.effects.allowed,
             approved=grants.kinds("executor"),
         )
+
+    def allowed_paths(self) -> list[str]:
+        """Return the paths whose change, as it is in the tree taken last, people allowed."""
+        tests = "tests" in self.asks.grants.kinds("executor")
+        return allowed_paths(self.store, self.base_tree, self.tree, self.effects.allowed, tests=tests)
 
     def _refuse_what_policy_closes(self, taken: TakenTree) -> None:
         reasons = [*taken.refused, *self.closed()]

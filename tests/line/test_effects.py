@@ -67,6 +67,9 @@ place.parent.mkdir(parents=True, exist_ok=True)
 place.write_text("on: push\\n")"""
 
 
+SUB_ALONE = "from calc import sub\n\n\ndef test_sub():\n    assert sub(3, 1) == 2\n"
+
+
 def test_what_the_plan_does_not_cover_is_undone_by_whatever_route_it_came(repo: Path) -> None:
     ran = run_line(
         repo, [plan()], [write("helper.py", "ONE = 2\n")], script(WRITES_OTHER), *CHANGE, [report()], [review()]
@@ -172,3 +175,23 @@ def test_a_reviewer_changes_nothing(repo: Path) -> None:
     assert ran.result.stop_code == "delivered"
     assert "helper.py" not in changed(ran)
     assert ("helper.py", "role") in [(data["path"], data["rule"]) for _, data in ran.kinds("effect.undone")]
+
+
+def test_a_test_that_a_person_let_go_is_not_asked_about_again_at_the_end(repo: Path) -> None:
+    ask, asked = person(Answer("yes"))
+    gone = write("tests/test_calc.py", SUB_ALONE)
+    ran = run_line(repo, [plan()], [gone], CHANGE[1], [report()], [review()], ask=ask)
+    assert ran.result.stop_code == "delivered"
+    assert [gate.subject for gate in asked] == ["effect"]
+    assert ran.result.checks and ran.result.checks.gone == ["tests/test_calc.py::test_add"], (
+        "it is recorded all the same"
+    )
+
+
+def test_a_call_that_a_person_allowed_covers_what_it_left(repo: Path) -> None:
+    ask, asked = person(Answer("yes"))
+    gone = [run("rm tests/test_calc.py"), write("tests/test_sub.py", SUB_ALONE)]
+    ran = run_line(repo, [plan()], gone, CHANGE[1], [report()], [review()], ask=ask)
+    assert ran.result.stop_code == "delivered"
+    assert [gate.subject for gate in asked] == ["tool"]
+    assert "tests/test_calc.py" in changed(ran)
