@@ -39,7 +39,7 @@ def closed_in_tree(
 def allowed_paths(
     store: TreeStore, base_tree: str, tree: str, accepted: Callable[[str, str], bool], *, tests: bool
 ) -> list[str]:
-    """Return the paths whose change people allowed as it is in `tree`: by `accepted`, and of `tests` all that differ."""
+    """Return the paths whose change in `tree` people allowed: by `accepted`, and of `tests` all that differ."""
     return [
         change.path
         for change in _changes(store, base_tree, tree)
