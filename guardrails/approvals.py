@@ -72,6 +72,10 @@ class Grants:
         """Note that exactly this call may be made one time more."""
         self._once.setdefault(binding, []).append(self._clock() + self._once_seconds)
 
+    def drop_once(self) -> None:
+        """Forget every call that was allowed once and not made."""
+        self._once.clear()
+
     def kind(self, rule: str, role: Role) -> None:
         """Note that whatever `rule` asks about is allowed to `role` from now on."""
         self._kinds[rule, role] = self._clock() + self._kind_seconds

@@ -10,7 +10,7 @@ from andon.guardrails.redact import without_secrets
 from andon.records.calls import Decision, ToolCall
 
 _LINES = 400
-_BYTES = 40_000
+_CHARACTERS = 40_000
 
 
 def call_facts(call: ToolCall, decision: Decision, before: str | None) -> str:
@@ -26,15 +26,10 @@ def call_facts(call: ToolCall, decision: Decision, before: str | None) -> str:
         after = _after(call, before)
         lines.append(f"path: {given['path']}")
         if after is not None:
-            return shown_facts([*lines, *_diff(given["path"], before or "", after)])
+            return shown_facts([*lines, *text_diff(given["path"], before or "", after)])
         given.pop("path")
     lines += [line for name, value in given.items() for line in _argument(name, value)]
     return shown_facts(lines)
-
-
-def text_diff(path: str, before: str, after: str) -> list[str]:
-    """Return the unified diff of one file, without line ends."""
-    return _diff(path, before, after)
 
 
 def _after(call: ToolCall, before: str | None) -> str | None:
@@ -59,7 +54,8 @@ def _edited(text: str, edits: Any) -> str | None:
     return text
 
 
-def _diff(path: str, before: str, after: str) -> list[str]:
+def text_diff(path: str, before: str, after: str) -> list[str]:
+    """Return the unified diff of one file, without line ends."""
     return list(difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm=""))
 
 
@@ -74,8 +70,21 @@ def _word(value: Any) -> str:
 
 
 def shown_facts(lines: Sequence[str]) -> str:
-    """Return `lines` as a person reads them: cleaned, without secrets, bounded."""
-    kept = [clean_text(part) for line in lines for part in line.split("\n")]
-    text = without_secrets("\n".join(kept[:_LINES]))[:_BYTES]
-    left = len(kept) - text.count("\n") - 1
-    return f"{text}\n… {left} more lines are not shown" if left > 0 else text
+    """Return `lines` as a person reads them: cleaned, without secrets, and cut in the middle with a note if long."""
+    kept = without_secrets("\n".join(clean_text(part) for line in lines for part in line.split("\n"))).split("\n")
+    if len(kept) > _LINES:
+        cut = len(kept) - _LINES
+        kept[_LINES // 2 : _LINES // 2 + cut] = [f"[… {cut} lines are not shown]"]
+    text = "\n".join(kept)
+    if len(text) > _CHARACTERS:
+        half = _CHARACTERS // 2
+        text = f"{text[:half]}\n[… {len(text) - _CHARACTERS} characters are not shown]\n{text[-half:]}"
+    return text
+
+
+def showable(call: ToolCall) -> bool:
+    """Say whether a person can be shown all of `call`; of a file that is written the diff may be cut, with a note."""
+    if call.tool in ("edit_file", "write_file"):
+        return True
+    text = json.dumps(call.arguments, default=str)
+    return len(text) <= _CHARACTERS // 2 and text.count("\\n") <= _LINES // 2

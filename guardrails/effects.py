@@ -82,6 +82,13 @@ class Effect:
     """Which rule decided; what a person allows is bound to it."""
     reason: str
     """For the model and for a person."""
+    also: tuple[str, ...] = ()
+    """Of `hold`: the other rules that ask too."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Every rule that asks."""
+        return (self.rule, *self.also)
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,9 @@ def judge_effects(
     scope: Scope | None = None,
     role: Role = "executor",
     approved: Collection[str] = (),
+    once: Callable[[str, str], bool] = lambda rule, path: False,
     accepted: Callable[[str, str], bool] = lambda path, entry: False,
+    in_one_call: bool = True,
     tests: TestsSeen | None = None,
     repositories: Collection[str] = (),
 ) -> list[Effect]:
@@ -123,15 +132,17 @@ def judge_effects(
         policy: What the run is held to.
         scope: What its plan covers; None: no plan binds it.
         role: Whose call it was; planner and reviewer change nothing.
-        approved: Rules that a person allowed for this call or for the run.
+        approved: Rules that a person allowed for the run.
+        once: Whether a person allowed what this rule asks about at this path, by the call that was shown.
+        in_one_call: Whether one call made the changes, so that many files lost together count.
         accepted: Whether a person allowed exactly this entry (`Change.entry`) at this path.
         tests: The test files, where one of them changed.
         repositories: Folders that are laid out as git repositories now.
     """
-    judged = _Judge(policy, scope, role, approved, accepted)
+    judged = _Judge(policy, scope, role, approved, once, accepted)
     moved = {change.after.blob for change in changes if change.after and change.after.blob and not change.before}
     lost = [change.path for change in changes if change.before and not change.after and _was_ours(change, moved)]
-    judged.lost = frozenset(lost) if len(lost) >= _LARGE else frozenset()
+    judged.lost = frozenset(lost) if in_one_call and len(lost) >= _LARGE else frozenset()
     judged.weaker = _weaker(changes, tests)
     judged.secrets = _secrets(changes)
     judged.repositories = repositories
@@ -152,6 +163,7 @@ class _Judge:
     scope: Scope | None
     role: Role
     approved: Collection[str]
+    once: Callable[[str, str], bool]
     accepted: Callable[[str, str], bool]
     lost: Collection[str] = ()
     weaker: Mapping[str, str] = field(default_factory=dict)
@@ -178,9 +190,14 @@ class _Judge:
         asks += self._asks_of_content(path)
         if self.accepted(path, change.entry):
             return None
+        reasons: dict[str, str] = {}
         for asked in asks:
-            if asked.rule not in self.approved:
-                return Effect(path, "hold", asked.rule, asked.reason)
+            if asked.rule not in self.approved and not self.once(asked.rule, path):
+                reasons.setdefault(asked.rule, asked.reason)
+        if reasons:
+            rule, *others = reasons
+            also = "".join(f"; also ({other}): {reasons[other]}" for other in others)
+            return Effect(path, "hold", rule, reasons[rule] + also, tuple(others))
         if not asks:
             self._check_plan(name)
         return None

@@ -45,6 +45,8 @@ def judge_step(name: str, payload: Mapping[str, Any], role: Role, policy: Policy
         asked = [_judged(path, policy) for key in ("files", "paths") for path in _strings(payload, key)]
     except Refused as refused:
         return Decision(verdict="refuse", rule=refused.rule, reason=refused.reason)
+    if whole := [decision for decision in asked if decision.rule == "scope" and name != AMEND_PLAN]:
+        return whole[0].model_copy(update={"verdict": "refuse"})
     needs = [decision for decision in asked if decision.verdict == "ask"]
     return needs[0] if needs and name == AMEND_PLAN else _ALLOWED
 

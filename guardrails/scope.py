@@ -26,7 +26,7 @@ class Scope:
         self._listed: set[str] = set()
         self._beside: set[str] = set()
         self.grant(files)
-        self._listed |= _entries(test.partition("::")[0] for test in tests)
+        self._listed |= _entries(test.partition("::")[0] for test in tests) - {"."}
 
     @classmethod
     def of(cls, plan: PlanPayload, base_paths: Collection[str]) -> "Scope":

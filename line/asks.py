@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from andon.guardrails.approvals import Grants
-from andon.guardrails.call_facts import call_facts
+from andon.guardrails.call_facts import call_facts, showable
 from andon.line.effect_facts import effect_facts
 from andon.line.engine import Answer, Gate, InProcessEngine
 from andon.mcp_servers.ask import Granted
@@ -37,10 +37,14 @@ class Asks:
         Raises:
             RunError: as `InProcessEngine.wait`.
         """
+        # What was allowed once and not used by the call it was for is no answer to another one.
+        self.grants.drop_once()
         decision = await judge(call)
         if decision.verdict != "ask" or not self.granted.is_open(call, decision):
             # The choke point judges once more when the call is made.
             return None
+        if not showable(call):
+            return f"refused (too-long): no person can be shown all of this {call.tool}; make several shorter calls"
         binding = self.granted.binding(call)
         path = call.arguments.get("path")
         facts = call_facts(call, decision, await read(path) if isinstance(path, str) else None)
@@ -63,18 +67,19 @@ class Asks:
             RunError: as `InProcessEngine.wait`, or the workspace is lost.
         """
         said = []
-        for rule, together in groupby(sorted(held, key=lambda each: each.rule), key=lambda each: each.rule):
-            said.append(await self._effects_of(rule, list(together), gate))
+        for _, together in groupby(sorted(held, key=lambda each: each.rules), key=lambda each: each.rules):
+            said.append(await self._effects_of(list(together), gate))
         return "\n".join(said)
 
-    async def _effects_of(self, rule: str, held: Sequence[Held], gate: EffectGate) -> str:
+    async def _effects_of(self, held: Sequence[Held], gate: EffectGate) -> str:
         paths = ", ".join(each.path for each in held)
-        decision = Decision(verdict="ask", rule=rule, reason=held[0].reason)
+        decision = Decision(verdict="ask", rule=held[0].rule, reason=held[0].reason, also=held[0].also)
         answer = await self.ask("effect", f"Allow this change of {paths}?", effect_facts(held), decision, "executor")
         if answer.kind not in ("yes", "kind"):
-            return f"{paths}: {refused_by_person(rule, answer)}"
+            return f"{paths}: {refused_by_person(decision.rule, answer)}"
         if answer.kind == "kind":
-            self.grants.kind(rule, "executor")
+            for rule in decision.rules:
+                self.grants.kind(rule, "executor")
         problem: str = await self.engine.step("effect", str(self._asked), lambda: gate.apply(held))
         if problem:
             return f"{paths}: a person allowed the change, but {problem}"

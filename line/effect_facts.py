@@ -9,7 +9,14 @@ from andon.sandbox.protocol import LINK, Entry
 
 def effect_facts(held: Sequence[Held]) -> str:
     """Return them in words, cleaned as `call_facts` does."""
-    return shown_facts([line for each in held for line in _lines(each)])
+    share = max(20, 300 // max(1, len(held)))
+    return shown_facts([line for each in held for line in _bounded(_lines(each), share)])
+
+
+def _bounded(lines: list[str], most: int) -> list[str]:
+    """Give every path its share, so that a long diff hides no other path."""
+    left = len(lines) - most
+    return [*lines[:most], f"[… {left} lines of it are not shown; held.patch has them]"] if left > 0 else lines
 
 
 def _lines(each: Held) -> list[str]:

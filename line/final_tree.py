@@ -1,6 +1,6 @@
 """The whole change of a tree, judged once more as the effects of its calls were: nothing else is handed over."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from os import fsdecode
 
@@ -9,7 +9,9 @@ from andon.guardrails.judge import Policy
 from andon.guardrails.output import clean_text
 from andon.guardrails.scope import Scope
 from andon.guardrails.test_files import is_test_file
+from andon.mcp_servers.settled import Held
 from andon.sandbox.protocol import LINK, SUBMODULE
+from andon.sandbox.store import Change as Entered
 from andon.sandbox.store import TreeFile, TreeStore
 
 
@@ -28,7 +30,15 @@ def closed_in_tree(
     `accepted` and `approved` say what people allowed, as in `judge_effects`.
     """
     changes = _changes(store, base_tree, tree)
-    effects = judge_effects(changes, policy, scope=scope, accepted=accepted, approved=approved, tests=_tests(changes))
+    effects = judge_effects(
+        changes,
+        policy,
+        scope=scope,
+        accepted=accepted,
+        approved=approved,
+        in_one_call=False,
+        tests=_tests(changes),
+    )
     needs = {"undo": "", "hold": " (a person would have to allow this)"}
     return [
         " ".join(clean_text(f"{each.path} ({each.rule}): {each.reason}{needs[each.verdict]}").split())
@@ -45,6 +55,15 @@ def allowed_paths(
         for change in _changes(store, base_tree, tree)
         if accepted(change.path, change.entry) or (tests and is_test_file(change.path))
     ]
+
+
+def held_patch(store: TreeStore, base_tree: str, held: Sequence[Held]) -> bytes:
+    """Return what was undone until a person allows it, as a patch on the base: a run that waits loses nothing."""
+    changes = [
+        Entered(each.raw, None) if each.after is None else Entered(each.raw, each.after.mode, each.after.content)
+        for each in held
+    ]
+    return store.patch(base_tree, store.build(base_tree, changes))
 
 
 def _changes(store: TreeStore, base_tree: str, tree: str) -> list[Change]:

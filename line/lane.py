@@ -16,7 +16,7 @@ from andon.line.claims import red_evidence
 from andon.line.effect_log import EffectLog
 from andon.line.engine import Gate, InProcessEngine
 from andon.line.event_log import EventLog
-from andon.line.final_tree import allowed_paths, closed_in_tree
+from andon.line.final_tree import allowed_paths, closed_in_tree, held_patch
 from andon.line.job import Job
 from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
@@ -145,7 +145,10 @@ class Lane:
         """Keep changes that were undone until a person is asked, after this turn; return what the model is told."""
         if not self.asks.granted.parks:
             return "Nobody can be asked here: do without it, or report it under not_done."
-        self.held += held
+        # Of one path the last change counts: it is what the call before it would have become.
+        kept = {each.raw: each for each in (*self.held, *held)}
+        self.held = list(kept.values())
+        self.folder.write("held.patch", held_patch(self.store, self.base_tree, self.held))
         return "A person is asked now; you read the answer next."
 
     async def _verdict(self, call: ToolCall) -> Decision:
@@ -175,6 +178,8 @@ class Lane:
 
     async def change_ready(self, report: ChangeReport) -> str:
         """Take the tree, check it in fresh sandboxes, and return the reviewer's packet."""
+        if self.held:
+            raise Waits("A person is asked about a change first; hand over again after the answer.")
         self._check_step("transfer_to_reviewer", report, "executor")
         plan = self._planned()
         self.report = report

@@ -177,12 +177,11 @@ async def _work(
         base_tree=base_tree,
         base=base,
         asks=asks,
-        effects=EffectGate(
-            sandbox, policy, BaseTree.of(store, base_tree), accepted=grants.accepted, kinds=grants.kinds
-        ),
+        effects=EffectGate(sandbox, policy, BaseTree.of(store, base_tree), kinds=grants.kinds),
         effect_log=state.effects,
         tree=base_tree,
     )
+    asks.granted.state = lambda: lane.effects.state
     lane.write_test_result()
     for warning in base_warnings(lane.base, static_declined=setup.static_declined):
         state.warnings.append(warning)

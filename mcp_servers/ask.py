@@ -6,6 +6,8 @@ from andon.guardrails.approvals import Binding, Grants, digest_of
 from andon.records.calls import Decision, ToolCall
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mcp.server.context import HandlerResult, ServerRequestContext
 
 
@@ -52,12 +54,12 @@ class Granted:
         self._run = run
         self._policy = policy
         self.parks = parks
-        self.state = ""
-        """Fingerprint of the workspace; an answer holds for the workspace it was given for."""
+        self.state: Callable[[], str] = str
+        """Tells how the workspace stands; an answer holds for the workspace it was given for."""
 
     def binding(self, call: ToolCall) -> Binding:
         """Return what an answer to this call is bound to, as the workspace stands now."""
-        return Binding(self._run, call.role, call.tool, digest_of(call.arguments), self.state, self._policy)
+        return Binding(self._run, call.role, call.tool, digest_of(call.arguments), self.state(), self._policy)
 
     def is_open(self, call: ToolCall, decision: Decision) -> bool:
         """Say whether no answer covers the call yet."""

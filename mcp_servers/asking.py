@@ -14,6 +14,7 @@ from mcp.server.context import HandlerResult, ServerRequestContext
 from mcp_types import ElicitResult, InputRequiredResult
 
 from andon.guardrails.approvals import ONCE_SECONDS, Binding, Grants, digest_of, effect_digest
+from andon.guardrails.call_facts import showable
 from andon.mcp_servers.forms import answer_in, asked_by_form, shows_forms
 from andon.mcp_servers.showing import ReadFile, plain_text, question_of, shown_call, shown_effect
 from andon.records.approvals import Approval, ApprovalAnswer, Channel, Subject
@@ -133,6 +134,10 @@ class ClientAsking:
     async def _answered(
         self, call: ToolCall, decision: Decision, ctx: ServerRequestContext[Any, Any]
     ) -> Decision | HandlerResult:
+        if not showable(call):
+            return _no(
+                "too-long", f"a person cannot be shown all of this {call.tool}; make it shorter, in several calls"
+            )
         binding = await self._binding(call)
         key = (binding, decision.rule)
         if self._grants.take(binding, *decision.rules):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from andon.guardrails.effects import Change, Effect, TestsSeen, judge_effects
 from andon.guardrails.judge import Policy
+from andon.guardrails.named_paths import shows
 from andon.guardrails.test_files import is_test_file
 from andon.mcp_servers.settled import Held, Settled, name_of, plain_words, readable, told
 from andon.mcp_servers.workspace_diff import (
@@ -64,6 +65,8 @@ class EffectGate:
         self.policy = policy
         self.begun = False
         """True once the workspace was looked at."""
+        self.unsettled = False
+        """True from the beginning of a call that could write until it is settled; one that was cut off leaves it so."""
         self._base = base
         self._accepted = accepted
         self._kinds = kinds
@@ -95,28 +98,40 @@ class EffectGate:
 
         Args:
             call: The call that has just ended.
-            approved: Rules that a person allowed for it.
+            approved: Rules that a person allowed for it; they count at the paths that the call shows.
 
         Raises:
             RunError: with `sandbox-full` or `sandbox-lost` if something cannot be undone.
         """
         if not self.begun:
             raise RunError(StopCode.INTERNAL, "a call was to be settled before the workspace had been looked at")
+        self.unsettled = True
         before = self._snapshot
         after: Snapshot = await self._look()
         differing = differing_of(before, after)
         if not differing:
+            self.unsettled = False
             return Settled()
-        effects = await asyncio.to_thread(self._judged, differing, before, after, call.role, approved)
+        effects = await asyncio.to_thread(self._judged, differing, before, after, call, approved)
         old = await asyncio.to_thread(whole, [before[path] for path in effects if path in before], self._base.read)
         if effects:
             after = await self._undone(effects, old, after)
         self._snapshot = after
         await asyncio.to_thread(self._note, differing)
+        self.unsettled = False
         stands = tuple(name_of(path) for path in sorted(differing) if path not in effects)
         undone = tuple(readable(effect) for effect in effects.values() if effect.verdict == "undo")
         held = tuple(
-            Held(name_of(path), effect.rule, plain_words(effect.reason), entry_id(new), path, old.get(path), new)
+            Held(
+                name_of(path),
+                effect.rule,
+                plain_words(effect.reason),
+                entry_id(new),
+                path,
+                old.get(path),
+                new,
+                effect.also,
+            )
             for path, effect in effects.items()
             if effect.verdict == "hold"
             for new in [differing[path]]
@@ -126,7 +141,7 @@ class EffectGate:
     async def apply(self, held: Sequence[Held]) -> str:
         """Put what was held into the workspace, all of it or nothing; return why not, or nothing.
 
-        Whoever calls this has a person's word, and holds the workbench's lock.
+        Whoever calls this has a person's word, and lets no call run meanwhile.
 
         Raises:
             RunError: it cannot be written, or is not there afterwards.
@@ -191,11 +206,11 @@ class EffectGate:
         differing: Mapping[bytes, Entry | None],
         before: Snapshot,
         after: Snapshot,
-        role: Role,
+        call: ToolCall,
         approved: Collection[str],
     ) -> dict[bytes, Effect]:
         self._learn_free(differing)
-        approved = {*approved, *self._kinds(role)}
+        kinds, named = self._kinds(call.role), shows(call)
         blobs = Blobs(self._base.read)
         changes = [
             Change(
@@ -212,15 +227,16 @@ class EffectGate:
             changes,
             self.policy,
             scope=self.scope,
-            role=role,
-            approved=approved,
+            role=call.role,
+            approved=kinds,
+            once=lambda rule, path: rule in approved and named(path),
             accepted=self.allowed,
             tests=tests,
             repositories=repositories(differing, after),
         )
         found = _with_the_way(effects, before, after, differing)
         stands = [change for change in changes if fsencode(change.path) not in found]
-        self._remember_allowed(stands, tests, approved)
+        self._remember_allowed(stands, tests, {*approved, *kinds})
         return found
 
     def _remember_allowed(self, stands: Sequence[Change], tests: TestsSeen | None, approved: Collection[str]) -> None:

@@ -15,8 +15,10 @@ Hold = Callable[[Sequence[Held]], str]
 """Keeps what was held for whoever asks a person; returns what the model is told of it."""
 
 
-async def watch(gate: EffectGate | None, call: ToolCall) -> EffectGate | None:
+async def watch(gate: EffectGate | None, call: ToolCall, events: Events) -> EffectGate | None:
     """Return the gate that has to settle `call` afterwards, having looked at the workspace; None for what only reads.
+
+    What a call left that was cut off is settled first, with nobody's word for it.
 
     Raises:
         RunError: the sandbox is dead.
@@ -25,6 +27,9 @@ async def watch(gate: EffectGate | None, call: ToolCall) -> EffectGate | None:
         return None
     if not gate.begun:
         await gate.begin()
+    elif gate.unsettled:
+        _tell(await gate.settle(call), call, events)
+    gate.unsettled = True
     return gate
 
 

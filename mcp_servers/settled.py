@@ -32,6 +32,13 @@ class Held:
     """What lies there; its content is read. None: nothing."""
     after: Entry | None
     """What the call had put there."""
+    also: tuple[str, ...] = ()
+    """The other rules that ask too."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Every rule that asks."""
+        return (self.rule, *self.also)
 
 
 @dataclass(frozen=True)

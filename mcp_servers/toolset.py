@@ -200,7 +200,7 @@ async def _made(
     facts: Mapping[str, Any],
 ) -> HandlerResult:
     """Make a call that is allowed, and settle what it left."""
-    watching = None if call.tool in own else await watch(workbench.effects, call)
+    watching = None if call.tool in own else await watch(workbench.effects, call, workbench.events)
     result = await call_next(ctx)
     # The chain below hands back what goes on the wire.
     failed = not isinstance(result, dict) or bool(result.get("isError"))

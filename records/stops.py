@@ -79,7 +79,7 @@ MEANINGS: dict[StopCode, Meaning] = {
         "waiting-approval",
         10,
         "Only a person may allow what the message names: run the task at a terminal to be asked, or set the rule in "
-        "factory/policy.toml and commit it.",
+        "factory/policy.toml and commit it. A change that was undone for it lies in held.patch of the run folder.",
     ),
     StopCode.SECURITY_FINDINGS: Meaning(
         "waiting-approval",

@@ -195,3 +195,52 @@ def test_a_call_that_a_person_allowed_covers_what_it_left(repo: Path) -> None:
     assert ran.result.stop_code == "delivered"
     assert [gate.subject for gate in asked] == ["tool"]
     assert "tests/test_calc.py" in changed(ran)
+
+
+def test_a_yes_to_a_call_is_a_yes_to_the_paths_it_shows_and_to_no_other(repo: Path) -> None:
+    quiet = "from pathlib import Path\n\nPath('CODEOWNERS').write_text('* @us\\n')\nprint('on: push')"
+    body = f"{quiet}\n\n\ndef test_it():\n    pass\n"
+    shown = run(f"mkdir -p .github/workflows && python tests/test_tool.py > {CI}")
+    ask, asked = person(Answer("yes"), Answer("no", "not that one"))
+    ran = run_line(repo, [plan()], [write("tests/test_tool.py", body), shown], *CHANGE, [report()], [review()], ask=ask)
+    assert [gate.subject for gate in asked] == ["tool", "effect"]
+    assert ran.result.stop_code == "delivered"
+    assert (CI in changed(ran), "CODEOWNERS" in changed(ran)) == (True, False)
+
+
+def test_a_handover_beside_a_held_change_waits_for_the_answer(repo: Path) -> None:
+    ask, asked = person(Answer("yes"))
+    ran = run_line(repo, [plan()], *CHANGE, [*script(WRITES_CI), report()], [report()], [review()], ask=ask)
+    assert ran.result.stop_code == "delivered"
+    assert [gate.subject for gate in asked] == ["effect"]
+    assert CI in changed(ran)
+
+
+def test_what_was_held_when_a_run_stopped_is_kept_as_a_patch(repo: Path) -> None:
+    ran = run_line(repo, [plan()], script(WRITES_CI))
+    assert ran.result.stop_code == "needs-person"
+    assert "+on: push" in (ran.folder / "held.patch").read_text()
+
+
+def test_an_answer_for_one_state_of_the_workspace_holds_for_no_other(repo: Path) -> None:
+    ask, asked = person(Answer("yes"), Answer("no", "it changed"))
+    both = [run("frobnicate calc.py"), write("calc.py", SUB), run("frobnicate calc.py")]
+    ran = run_line(repo, [plan()], both, CHANGE[0], [report()], [review()], ask=ask)
+    assert ran.result.stop_code == "delivered"
+    assert len(asked) == 2
+
+
+def test_a_plan_does_not_cover_the_whole_repository(repo: Path) -> None:
+    ran = run_line(repo, [plan(files=["."])], [plan()], *CHANGE, [report()], [review()])
+    assert ran.result.stop_code == "delivered"
+    assert "refused (scope)" in told(ran)
+
+
+def test_a_moved_package_can_be_mended_after_a_person_allowed_the_move(tmp_path: Path) -> None:
+    many = {f"pk/m{number}.py": f"import calc\n\nN{number} = calc\n" for number in range(13)}
+    root = make_repository(tmp_path / "many", FILES | many)
+    ask, asked = person(Answer("yes"), Answer("yes"))
+    mend = run("sed -i s/N1/M1/ nk/m1.py")
+    planned = plan(files=["calc.py", "pk", "nk"])
+    ran = run_line(root, [planned], [run("git mv pk nk")], [mend], *CHANGE, [report()], [review()], ask=ask)
+    assert ran.result.stop_code == "delivered", ran.result.message

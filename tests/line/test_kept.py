@@ -54,7 +54,14 @@ def test_binary_files_links_modes_line_ends_and_odd_names_are_taken_as_they_are(
     files = FILES | {"run.sh": "echo\n", "gone.txt": "x\n", "old.bin": "\0old\0", "crlf.txt": "one\r\ntwo\r\n"}
     root = make_repository(tmp_path / "repo", files)
     go = call("run_command", command="python make.py")
-    ran = run_line(root, [plan(files=["."])], [write("make.py", DO_IT_ALL)], [go], [report()], [review("fail")])
+    ran = run_line(
+        root,
+        [plan(files=["calc.py", "run.sh", "gone.txt", "old.bin", "crlf.txt"])],
+        [write("make.py", DO_IT_ALL)],
+        [go],
+        [report()],
+        [review("fail")],
+    )
     assert len(ran.result.files) == 8, ran.result.message
     assert taken(ran) == ran.result.tree
 
