@@ -106,7 +106,6 @@ def test_nesting_without_end_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"files": ["."]},
         {"files": ["src/billing/pay.py", "Makefile", ".github/workflows/ci.yml", "package.json"]},
         {"files": ["src/übersicht.py", "notes (old) [1].txt", "./src/a.py", "`src/a.py`"]},
         {"tests": ["tests/test_gate.py::test_open", "a new test that saves, loads and prints", "pytest -q"]},
@@ -115,6 +114,10 @@ def test_nesting_without_end_is_refused() -> None:
 )
 def test_what_a_person_or_the_effect_gate_decides_later_stops_no_plan(changes: dict[str, Any]) -> None:
     assert _plan(**changes) == ALLOWED
+
+
+def test_a_plan_names_files_and_folders_and_not_the_whole_repository() -> None:
+    assert (_plan(files=["."]).verdict, _plan(files=["."]).rule) == ("refuse", "scope")
 
 
 def test_a_finding_may_speak_of_a_closed_place_but_must_name_it_plainly() -> None:

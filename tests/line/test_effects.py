@@ -239,7 +239,7 @@ def test_a_plan_does_not_cover_the_whole_repository(repo: Path) -> None:
 def test_a_moved_package_can_be_mended_after_a_person_allowed_the_move(tmp_path: Path) -> None:
     many = {f"pk/m{number}.py": f"import calc\n\nN{number} = calc\n" for number in range(13)}
     root = make_repository(tmp_path / "many", FILES | many)
-    ask, asked = person(Answer("yes"), Answer("yes"))
+    ask, _ = person(Answer("yes"), Answer("yes"))
     mend = run("sed -i s/N1/M1/ nk/m1.py")
     planned = plan(files=["calc.py", "pk", "nk"])
     ran = run_line(root, [planned], [run("git mv pk nk")], [mend], *CHANGE, [report()], [review()], ask=ask)

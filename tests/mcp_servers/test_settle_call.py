@@ -13,9 +13,10 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import TextContent
 
+from andon.mcp_servers.settle_call import watch
 from andon.mcp_servers.settled import Held
 from andon.mcp_servers.toolset import Workbench, build_toolset
-from andon.records.calls import Decision, Role
+from andon.records.calls import Decision, Role, ToolCall
 from andon.records.errors import RunError
 from andon.records.events import EventKind
 from andon.records.project import Command, ProjectSetup
@@ -222,3 +223,15 @@ async def test_reviewers_tests_leave_nothing_behind(open_ground: Open, journal: 
         ("src/app.py", "role", "reviewer")
     ]
     assert await ground.lies("cat src/app.py") == "VALUE = 1\n"
+
+
+async def test_what_a_cut_off_call_left_gets_nothing_of_the_next_calls_yes(
+    workbench: Workbench, journal: Journal, ground: Ground
+) -> None:
+    await answered(workbench, "write_file", path="src/new.py", content="x = 1\n")
+    cut_off = ToolCall(tool="run_command", arguments={"command": "python3 src/make.py"}, role="executor")
+    await watch(ground.gate, cut_off, journal)
+    await ground.sandbox.write(CI, b"x")
+    await answered(replace(workbench, asking=Yes()), "write_file", path="CODEOWNERS", content="* @us\n")
+    assert await ground.lies(f"cat {CI} CODEOWNERS") == "on: push\n* @us\n"
+    assert [(kind, data["path"]) for kind, data in journal.effects()] == [("effect.held", CI)]
