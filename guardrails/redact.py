@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from andon.guardrails.redact_keys import private_keys
-from andon.guardrails.redact_known import own_values, value_forms
+from andon.guardrails.redact_known import known_values, value_forms
 from andon.guardrails.redact_named import named_values
 from andon.guardrails.redact_spans import Span, Unwrapped
 from andon.guardrails.redact_tokens import tokens
@@ -50,7 +50,7 @@ def redact(text: str, known: Iterable[str] | None = None) -> Redacted:
 
 def secret_spans(text: str, known: Iterable[str] | None = None) -> list[Span]:
     """Return where the secrets that `redact` takes out stand, in order; none overlaps another."""
-    values = own_values() if known is None else tuple(known)
+    values = known_values() if known is None else tuple(known)
     unwrapped = Unwrapped(text)
     spans = [
         *unwrapped.find_all(value_forms(values), "known-secret"),

@@ -18,7 +18,7 @@ _SHORTEST = 8
 _SETTING = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.+?)\s*$")
 _TOKEN = re.compile(r"(?=.*[A-Za-z])(?=.*\d)[^\s]{16,}")
 _KEY_LINE = re.compile(r"[A-Za-z0-9+/=]{40,}")
-_MOST = 1000
+_MOST = 200
 _learned: dict[str, None] = {}
 # A dummy key of a local server, `unused` or `local-model`, is a word that output is full of.
 _WORDS = re.compile(r"[a-z]+(?:[-_ ][a-z]+)*|[\d.]+|/.*|[A-Za-z]:\\.*")
@@ -32,12 +32,17 @@ def own_values(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
             found.append(value.strip())
         elif "@" in value and "://" in value:
             found += _password(value)
-    return tuple(value for value in [*found, *_learned] if len(value) >= _SHORTEST and not _is_common(value))
+    return _secrets(found)
+
+
+def known_values() -> tuple[str, ...]:
+    """Return the secret values of this process's environment and those it has learned."""
+    return (*own_values(), *_learned)
 
 
 def learn(values: Iterable[str]) -> None:
-    """Count `values` as known to this process from now on, as those of its environment are; 1,000 at most are kept."""
-    for value in values:
+    """Count `values` as known to this process from now on, as those of its environment are; 200 at most are kept."""
+    for value in _secrets(values):
         if len(_learned) < _MOST:
             _learned.setdefault(value)
 
@@ -67,6 +72,10 @@ def value_forms(values: tuple[str, ...]) -> tuple[str, ...]:
     """
     forms = {form for value in values for form in _forms("".join(value.split("\n")))}
     return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+def _secrets(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(value for value in values if len(value) >= _SHORTEST and not _is_common(value))
 
 
 def _forms(value: str) -> Iterable[str]:

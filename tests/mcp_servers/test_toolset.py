@@ -154,7 +154,11 @@ async def test_a_refused_call_says_rule_and_reason(
     assert (is_error, text[: len(begins)]) == (True, begins)
     [(kind, data)] = bench.journal.events
     assert (kind, data["role"], data["tool"]) == ("tool.refused", role, tool)
-    asked = " (a person would have to allow this, and nobody can be asked here)" if data["verdict"] == "ask" else ""
+    nobody = (
+        " (a person would have to allow this, and nobody can be asked here; leave it, and report what it kept you from "
+        "under not_done)"
+    )
+    asked = nobody if data["verdict"] == "ask" else ""
     assert f"refused ({data['rule']}): {data['reason']}{asked}" == text
 
 
