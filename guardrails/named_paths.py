@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from andon.records.calls import ToolCall
+from andon.sandbox.protocol import WORKSPACE
 
 _SPLIT = re.compile(r"[\s'\"`<>|&;(){}=,:]+")
 
@@ -21,7 +22,7 @@ def shows(call: ToolCall) -> Callable[[str], bool]:
 
 
 def _path(word: str) -> str:
-    return posixpath.normpath(word.removeprefix("/work/")) if word and "*" not in word else ""
+    return posixpath.normpath(word.removeprefix(f"{WORKSPACE}/")) if word and "*" not in word else ""
 
 
 def _texts(value: Any) -> Iterator[str]:
