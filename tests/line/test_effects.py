@@ -244,3 +244,13 @@ def test_a_moved_package_can_be_mended_after_a_person_allowed_the_move(tmp_path:
     planned = plan(files=["calc.py", "pk", "nk"])
     ran = run_line(root, [planned], [run("git mv pk nk")], [mend], *CHANGE, [report()], [review()], ask=ask)
     assert ran.result.stop_code == "delivered", ran.result.message
+
+
+def test_a_change_that_several_rules_ask_about_is_asked_with_all_of_them(repo: Path) -> None:
+    ask, asked = person(Answer("no"))
+    both = "from pathlib import Path\n\nPath('auth/conftest.py').write_text('X = 1\\n')"
+    ran = run_line(repo, [plan()], script(both), *CHANGE, [report()], [review()], ask=ask)
+    assert ran.result.stop_code == "delivered"
+    [gate] = asked
+    assert gate.rule == "protected-area, test-configuration"
+    assert "configures how tests are found and run" in gate.question
