@@ -1,6 +1,5 @@
 """bandit on this machine over copies of files: it parses them and runs nothing of them."""
 
-import asyncio
 import importlib.util
 import json
 import sys
@@ -9,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from andon.line.quiet_child import run_quietly
 
 _SECONDS = 120.0
 _CHILD = """\
@@ -91,22 +92,11 @@ async def _run(folder: Path, batch: Sequence[str]) -> dict[str, Any] | None:
     """Return bandit's report as it is, or None where it crashed."""
     written = folder / "report.json"
     written.unlink(missing_ok=True)
-    child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-c", _CHILD, *_OPTIONS, *batch),
-        cwd=folder,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"},
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        code = await asyncio.wait_for(child.wait(), _SECONDS)
-    except TimeoutError as error:
-        raise NotScanned(f"bandit was stopped after {_SECONDS:.0f} seconds") from error
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+    argv = [sys.executable, "-I", "-c", _CHILD, *_OPTIONS, *batch]
+    env = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    code = await run_quietly(argv, cwd=folder, env=env, seconds=_SECONDS)
+    if code is None:
+        raise NotScanned(f"bandit was stopped after {_SECONDS:.0f} seconds")
     # 1 is "something was found".
     return _read(written) if code in (0, 1) else None
 

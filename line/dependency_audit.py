@@ -4,7 +4,6 @@ pip-audit asks OSV about flat lists of ours, `NAME==VERSION` a line: it never se
 name others. What it skips, does not answer about, or what is no such pin is *not audited*, and said to be.
 """
 
-import asyncio
 import importlib.util
 import json
 import os
@@ -19,6 +18,7 @@ from typing import Any
 
 from andon.context.plain import one_line
 from andon.line.pinned import Pins, is_dependency_file, pins_of
+from andon.line.quiet_child import run_quietly
 from andon.records.scans import DependencyAudit, VulnerableDependency
 from andon.sandbox.names import shown
 from andon.sandbox.protocol import EXECUTABLE, REGULAR
@@ -180,24 +180,15 @@ async def _ask(packages: Sequence[tuple[str, str]], order: AuditOrder) -> dict[s
 
 async def _ask_about(folder: Path, listed: str, order: AuditOrder) -> dict[str, Any]:
     service = ("--osv-url", order.service) if order.service else ()
-    child = await asyncio.create_subprocess_exec(
+    argv = [
         *(order.python, "-I", "-m", "pip_audit", "-s", "osv", *service, "--no-deps", "--disable-pip"),
         *("--progress-spinner", "off", "--desc", "off", "--cache-dir", "cache", "-f", "json"),
         *("-o", f"{listed}.json", "-r", listed),
-        cwd=folder,
-        env={"HOME": str(folder), "PATH": "/usr/bin:/bin"} | _passed_on(),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        code = await asyncio.wait_for(child.wait(), _SECONDS)
-    except TimeoutError as error:
-        raise _Failed(f"pip-audit was stopped after {_SECONDS:.0f} seconds") from error
-    finally:
-        if child.returncode is None:
-            child.kill()
-            await child.wait()
+    ]
+    env = {"HOME": str(folder), "PATH": "/usr/bin:/bin"} | _passed_on()
+    code = await run_quietly(argv, cwd=folder, env=env, seconds=_SECONDS)
+    if code is None:
+        raise _Failed(f"pip-audit was stopped after {_SECONDS:.0f} seconds")
     return _read(folder / f"{listed}.json", code)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from agents.testing import ScriptedModel, assistant_message, function_call
 
 from andon.intake.queue import find, load_queue
-from andon.line.engine import Ask
+from andon.line.engine import Answer, Ask, Gate
 from andon.line.job import prepare, queue_path
 from andon.line.run import ROLES, Answerer, run_job
 from andon.records.calls import Role
@@ -149,3 +149,17 @@ def run_line(
     answerer = Answerer(models=lambda: dict.fromkeys(ROLES, model), label="scripted", names=names or {})
     result = asyncio.run(run_job(job, answerer, listeners=[events.append], ask=ask, clock=clock))
     return Ran(result, root, model, events)
+
+
+def person(*said: Answer) -> tuple[Ask, list[Gate]]:
+    """Return a person who agrees to plans and gives these answers to the rest, and the list of what was asked."""
+    asked: list[Gate] = []
+    left = list(said)
+
+    async def ask(gate: Gate) -> Answer:
+        if gate.subject == "plan":
+            return Answer("yes")
+        asked.append(gate)
+        return left.pop(0)
+
+    return ask, asked

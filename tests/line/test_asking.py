@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lane_kit import CHANGE, FILES, call, make_repository, plan, report, review, run_line
+from lane_kit import CHANGE, FILES, call, make_repository, person, plan, report, review, run_line
 
-from andon.line.engine import Answer, Ask, Gate
+from andon.line.engine import Answer, Gate
 
 UNKNOWN = "frobnicate --all"
 
@@ -19,20 +19,6 @@ def repo(tmp_path: Path) -> Path:
 
 def run(command: str) -> Any:
     return call("run_command", command=command)
-
-
-def answers_of(*said: Answer) -> tuple[Ask, list[Gate]]:
-    """Return a person who agrees to plans and gives these answers to the rest, and the list of what was asked."""
-    asked: list[Gate] = []
-    left = list(said)
-
-    async def ask(gate: Gate) -> Answer:
-        if gate.subject == "plan":
-            return Answer("yes")
-        asked.append(gate)
-        return left.pop(0)
-
-    return ask, asked
 
 
 def outputs(ran: Any) -> list[str]:
@@ -47,7 +33,7 @@ def outputs(ran: Any) -> list[str]:
 
 
 def test_a_call_that_needs_a_person_is_put_to_them_with_its_facts(repo: Path) -> None:
-    ask, asked = answers_of(Answer("yes"))
+    ask, asked = person(Answer("yes"))
     ran = run_line(repo, [plan()], [run(UNKNOWN)], *CHANGE, [report()], [review()], ask=ask)
     assert ran.result.stop_code == "delivered"
     [gate] = asked
@@ -58,7 +44,7 @@ def test_a_call_that_needs_a_person_is_put_to_them_with_its_facts(repo: Path) ->
 
 
 def test_once_is_once_and_kind_is_for_the_rest_of_the_run(repo: Path) -> None:
-    ask, asked = answers_of(Answer("yes"), Answer("kind"))
+    ask, asked = person(Answer("yes"), Answer("kind"))
     calls = [[run(UNKNOWN)], [run(UNKNOWN)], [run("frobnicate --more")]]
     ran = run_line(repo, [plan()], *calls, *CHANGE, [report()], [review()], ask=ask)
     assert ran.result.stop_code == "delivered"
@@ -67,7 +53,7 @@ def test_once_is_once_and_kind_is_for_the_rest_of_the_run(repo: Path) -> None:
 
 
 def test_a_no_reaches_the_model_with_its_reason_and_the_run_goes_on(repo: Path) -> None:
-    ask, _ = answers_of(Answer("no", "not today"))
+    ask, _ = person(Answer("no", "not today"))
     ran = run_line(repo, [plan()], [run(UNKNOWN)], *CHANGE, [report()], [review()], ask=ask)
     assert ran.result.stop_code == "delivered"
     [told] = [text for text in outputs(ran) if "a person said no" in text]
@@ -76,7 +62,7 @@ def test_a_no_reaches_the_model_with_its_reason_and_the_run_goes_on(repo: Path) 
 
 
 def test_a_person_can_stop_the_run_at_a_question(repo: Path) -> None:
-    ask, _ = answers_of(Answer("stop"))
+    ask, _ = person(Answer("stop"))
     ran = run_line(repo, [plan()], CHANGE[0], [run(UNKNOWN)], ask=ask)
     assert (ran.result.stop_code, ran.result.exit_code) == ("interrupted", 130)
     assert [one.path for one in ran.result.files] == ["tests/test_calc.py"], "work in flight is kept"
@@ -97,7 +83,7 @@ def test_a_repository_may_have_such_calls_refused_where_nobody_is(repo_with: Cal
 
 
 def test_several_calls_of_one_answer_are_asked_for_one_after_the_other(repo: Path) -> None:
-    ask, asked = answers_of(Answer("yes"), Answer("no", "once is enough"))
+    ask, asked = person(Answer("yes"), Answer("no", "once is enough"))
     both = [run("frobnicate --one"), call("read_file", path="calc.py"), run("frobnicate --two")]
     ran = run_line(repo, [plan()], both, *CHANGE, [report()], [review()], ask=ask)
     assert ran.result.stop_code == "delivered"

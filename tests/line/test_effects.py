@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lane_kit import CHANGE, FILES, SUB, call, git, make_repository, plan, report, review, run_line, write
+from lane_kit import CHANGE, FILES, SUB, call, git, make_repository, person, plan, report, review, run_line, write
 
-from andon.line.engine import Answer, Ask, Gate
+from andon.line.engine import Answer
 
 CI = ".github/workflows/ci.yml"
 
@@ -34,19 +34,6 @@ def script(body: str) -> Any:
 
 def amend(*paths: str, why: str = "it holds the constant") -> Any:
     return call("amend_plan", paths=list(paths), why=why)
-
-
-def person(*said: Answer) -> tuple[Ask, list[Gate]]:
-    asked: list[Gate] = []
-    left = list(said)
-
-    async def ask(gate: Gate) -> Answer:
-        if gate.subject == "plan":
-            return Answer("yes")
-        asked.append(gate)
-        return left.pop(0)
-
-    return ask, asked
 
 
 def told(ran: Any) -> str:
@@ -220,14 +207,6 @@ def test_what_was_held_when_a_run_stopped_is_kept_as_a_patch(repo: Path) -> None
     ran = run_line(repo, [plan()], script(WRITES_CI))
     assert ran.result.stop_code == "needs-person"
     assert "+on: push" in (ran.folder / "held.patch").read_text()
-
-
-def test_an_answer_for_one_state_of_the_workspace_holds_for_no_other(repo: Path) -> None:
-    ask, asked = person(Answer("yes"), Answer("no", "it changed"))
-    both = [run("frobnicate calc.py"), write("calc.py", SUB), run("frobnicate calc.py")]
-    ran = run_line(repo, [plan()], both, CHANGE[0], [report()], [review()], ask=ask)
-    assert ran.result.stop_code == "delivered"
-    assert len(asked) == 2
 
 
 def test_a_plan_does_not_cover_the_whole_repository(repo: Path) -> None:
