@@ -216,6 +216,9 @@ def read_blobs(git_dir: Path, blobs: Iterable[str]) -> dict[str, bytes]:
         UserError: the repository lacks one, as partial clones do.
     """
     wanted = list(dict.fromkeys(blobs))
+    if not wanted:
+        # After every call that may write nothing has to be put back; git need not start for that.
+        return {}
     asked = "".join(f"{blob}\n" for blob in wanted).encode()
     output = run_git(["cat-file", "--batch"], git_dir=git_dir, stdin=asked)
     found: dict[str, bytes] = {}
