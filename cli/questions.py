@@ -13,7 +13,7 @@ from andon.cli.editor import edited
 from andon.cli.gate_papers import show_evidence, show_facts, show_plan
 from andon.cli.printing import ASK, BAD, MUTED, console_on, say, sign, wants_plain
 from andon.context.strict_json import parse_json, problems
-from andon.line.engine import Answer, Gate
+from andon.line.steps import Answer, Gate
 from andon.records.errors import UserError
 from andon.records.plan import PlanPayload
 

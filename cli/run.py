@@ -17,7 +17,7 @@ from andon.cli.endings import catch_signals, flush_streams, open_streams, print_
 from andon.cli.progress import papers_of, print_ending, watching
 from andon.intake.intent import task_from_intent
 from andon.intake.queue import find, load_queue, next_pending
-from andon.line.engine import Ask
+from andon.line.steps import Ask
 from andon.line.job import Job, prepare, queue_path
 from andon.line.live import ModelFlags, live_answerer
 from andon.line.run import run_job

@@ -13,7 +13,7 @@ from andon.evals.attack import Attack
 from andon.evals.attack_ground import Bait, Own, lay_out
 from andon.evals.attack_listener import listening
 from andon.evals.attack_traces import Traces
-from andon.line.engine import Answer, Ask, Gate
+from andon.line.steps import Answer, Ask, Gate
 from andon.line.ide_ground import ground
 from andon.line.job import Job, prepare
 from andon.line.live import ModelFlags, live_answerer

@@ -7,7 +7,7 @@ from itertools import groupby
 from andon.guardrails.approvals import Grants
 from andon.guardrails.call_facts import call_facts, showable
 from andon.line.effect_facts import effect_facts
-from andon.line.engine import Answer, Gate, InProcessEngine
+from andon.line.steps import Answer, Gate, InProcessEngine
 from andon.mcp_servers.ask import Granted
 from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.settled import Held

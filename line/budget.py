@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from andon.context.settings import Settings
 from andon.guardrails.budgets import Budget
 from andon.guardrails.prices import prices_of, shipped_prices
-from andon.line.engine import Answer, Ask, Gate
+from andon.line.steps import Answer, Ask, Gate
 from andon.records.calls import Role
 
 if TYPE_CHECKING:

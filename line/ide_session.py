@@ -23,7 +23,7 @@ from andon.guardrails.approvals import Grants
 from andon.guardrails.budgets import Budget
 from andon.line.approvals import ApprovalStore
 from andon.line.disk import disk_failure
-from andon.line.engine import InProcessEngine
+from andon.line.steps import InProcessEngine
 from andon.line.event_log import EventLog, Listener
 from andon.line.house_rules import stop_for
 from andon.line.ide_gate import SessionGate

@@ -6,7 +6,7 @@ from os import fsdecode
 from andon.guardrails.effects import GONE
 from andon.line.checks import check_change, check_tree
 from andon.line.disk import disk_failure
-from andon.line.engine import InProcessEngine
+from andon.line.steps import InProcessEngine
 from andon.line.final_tree import closed_in_tree
 from andon.line.ide_ground import Ground
 from andon.line.ide_sandbox import ComingSandbox

@@ -14,7 +14,7 @@ from andon.line.asks import Asks
 from andon.line.checks import OpenSandbox, check_change
 from andon.line.claims import red_evidence
 from andon.line.effect_log import EffectLog
-from andon.line.engine import Gate, InProcessEngine
+from andon.line.steps import Gate, InProcessEngine
 from andon.line.event_log import EventLog
 from andon.line.final_tree import allowed_paths, closed_in_tree, held_patch
 from andon.line.job import Job

@@ -19,7 +19,7 @@ from andon.line.checks import check_tree
 from andon.line.claims import doubt
 from andon.line.conclude import conclude, set_status
 from andon.line.disk import disk_failure
-from andon.line.engine import Ask, Gate, InProcessEngine
+from andon.line.steps import Ask, Gate, InProcessEngine
 from andon.line.event_log import EventLog, Listener
 from andon.line.house_rules import policy_of
 from andon.line.job import Job

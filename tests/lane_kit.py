@@ -12,7 +12,7 @@ from typing import Any
 from agents.testing import ScriptedModel, assistant_message, function_call
 
 from andon.intake.queue import find, load_queue
-from andon.line.engine import Answer, Ask, Gate
+from andon.line.steps import Answer, Ask, Gate
 from andon.line.job import prepare, queue_path
 from andon.line.run import ROLES, Answerer, run_job
 from andon.records.calls import Role

@@ -10,7 +10,7 @@ import pytest
 from terminal_kit import Keyboard
 
 from andon.cli.questions import Questions
-from andon.line.engine import Answer, Gate
+from andon.line.steps import Answer, Gate
 from andon.records.checks import Comparison, TestResult
 from andon.records.plan import PlanPayload
 from andon.records.stops import StopCode

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lane_kit import CHANGE, FILES, call, make_repository, person, plan, report, review, run_line
 
-from andon.line.engine import Answer, Gate
+from andon.line.steps import Answer, Gate
 
 UNKNOWN = "frobnicate --all"
 

@@ -11,7 +11,7 @@ from agents import Usage as SdkUsage
 from agents.testing import ModelStep
 from lane_kit import CHANGE, FILES, call, git, make_repository, plan, report, review, run_line
 
-from andon.line.engine import Answer, Gate
+from andon.line.steps import Answer, Gate
 from andon.records.calls import Role
 from andon.records.errors import UserError
 from andon.records.result import Usage

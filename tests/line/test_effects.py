@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lane_kit import CHANGE, FILES, SUB, call, git, make_repository, person, plan, report, review, run_line, write
 
-from andon.line.engine import Answer
+from andon.line.steps import Answer
 
 CI = ".github/workflows/ci.yml"
 

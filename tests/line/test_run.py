@@ -8,7 +8,7 @@ import pytest
 from lane_kit import CHANGE, FILES, SUB, SUB_TEST, call, git, make_repository, plan, report, review, run_line, text
 from lane_kit import write as write_file
 
-from andon.line.engine import Answer, Gate
+from andon.line.steps import Answer, Gate
 from andon.records.task import Task
 
 GOOD = ([plan()], *CHANGE, [report()], [review()])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from lane_kit import CHANGE, FILES, SUB, SUB_TEST, Ran, make_repository, plan, report, review, run_line, write
 
-from andon.line.engine import Answer, Gate
+from andon.line.steps import Answer, Gate
 from andon.records.checks import TestResult
 from andon.records.scans import SecurityFinding
 

@@ -1,8 +1,8 @@
-"""Where a run's effects, costs and waits go through, so that a durable engine can be put underneath."""
+"""Where a run's effects, costs and waits go through; `engine.py` keeps the steps of a run that outlives its process."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -58,7 +58,7 @@ class InProcessEngine:
         self._ask = ask
         self._seen: set[tuple[str, str]] = set()
 
-    async def step(self, name: str, key: str, run: Callable[[], Awaitable[T]]) -> T:
+    async def step(self, name: str, key: str, run: Callable[[], Awaitable[T]], of: Any = Any) -> T:
         """Run one step and report when it began and how it ended.
 
         Raises:
