@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from andon.agents.replies import Repairable, Start, Told
 from andon.agents.step_model import StepModel
 from andon.agents.verdict import FINISH, HAND_BACK, ChangesReview, FinalReview, check_changes, check_final
+from andon.records.base import Record
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -38,11 +39,19 @@ class LaneSteps(Protocol):
         ...
 
     async def answered(self) -> Start | Told:
-        """Ask the person what has to be answered, and return how the work goes on."""
+        """Ask the person what has to be answered, and return how the work goes on.
+
+        Raises:
+            Parked: nobody can be asked here; the same question is asked again where the run goes on.
+        """
         ...
 
     async def allows(self, role: Role, tool: str, arguments: Mapping[str, Any]) -> str | None:
-        """Ask a person for one call; return None if it may be made, else what the role is told."""
+        """Ask a person for one call; return None if it may be made, else what the role is told.
+
+        Raises:
+            Parked: as `answered`.
+        """
         ...
 
     async def plan_ready(self, plan: PlanPayload) -> str:
@@ -64,6 +73,17 @@ class LaneSteps(Protocol):
     async def review_finished(self, review: Review) -> None:
         """Keep the review with the verdict `pass` or `fail`."""
         ...
+
+
+class DeskNotes(Record):
+    """What a desk has counted and taken."""
+
+    nudged: bool
+    """True if the role at work was already asked for a call since its packet."""
+    refusals: dict[str, int]
+    """How often in a row the call of which ending was refused."""
+    review: Review | None
+    """The review that ends the run, once it is accepted."""
 
 
 class Desk:
@@ -131,6 +151,14 @@ class Desk:
         tool = ENDINGS[role][0]
         reason = f"text where a tool call was due: {said!r}"
         self._events.emit("handoff.refused", role=role, tool=tool, reason=reason)
+
+    def notes(self) -> DeskNotes:
+        """Return what a desk has to know to go on for this one."""
+        return DeskNotes(nudged=self.nudged, refusals=dict(self._refusals), review=self.review)
+
+    def take_notes(self, notes: DeskNotes) -> None:
+        """Go on for the desk that `notes` are of."""
+        self.nudged, self._refusals, self.review = notes.nudged, dict(notes.refusals), notes.review
 
     def _moved(self, source: Role, target: Role, tool: str) -> None:
         self._refusals.clear()

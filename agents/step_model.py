@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from agents import ItemHelpers, Model, ModelResponse, TResponseInputItem
 from agents.items import TResponseStreamEvent
@@ -50,7 +50,12 @@ class StepModel(Model):
                 complete answer could be had.
         """
         self.calls += 1
-        self.seen = ItemHelpers.input_to_new_input_list(kwargs["input"] if "input" in kwargs else args[1])
+        given = ItemHelpers.input_to_new_input_list(kwargs["input"] if "input" in kwargs else args[1])
+        self.seen = [_as_first_sent(item) for item in given]
+        if "input" in kwargs:
+            kwargs["input"] = self.seen
+        else:
+            args = (args[0], self.seen, *args[2:])
 
         def sent() -> str:
             system = kwargs["system_instructions"] if "system_instructions" in kwargs else args[0]
@@ -94,3 +99,18 @@ class StepModel(Model):
 
     def _retried(self, reason: str, wait: float) -> None:
         self._events.emit("model.retried", role=self._role, reason=reason, wait_seconds=wait)
+
+
+def _as_first_sent(item: TResponseInputItem) -> TResponseInputItem:
+    """Return `item` with the fields of a call's output in the order in which the SDK makes them.
+
+    A stored state comes back with another one; what was sent before must stay a prefix of what is sent next, to the
+    byte.
+    """
+    plain = cast("dict[str, Any]", item)
+    if plain.get("type") != "function_call_output":
+        return item
+    output = plain["output"]
+    if isinstance(output, list):
+        output = [{"type": part["type"], **part} for part in output]
+    return cast("TResponseInputItem", {"call_id": plain["call_id"], **plain, "output": output})

@@ -1,117 +1,106 @@
-"""`andon doctor`: what of andon works on this machine, shown by trying it, and what each tier cannot promise."""
+"""`andon doctor`: what of andon works on this machine and in this repository, shown by doing it."""
 
 import argparse
 import asyncio
-import json
 import os
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
-from andon.cli.endings import open_streams, print_json
-from andon.records.errors import RunError, UserError
-from andon.sandbox.examine import Examined, examine
-from andon.sandbox.repository import Repository
+from andon.cli.endings import catch_signals, open_streams, print_document
+from andon.guardrails.output import clean_text
+from andon.line.doctor.check import Check
+from andon.line.doctor.examination import chosen, concluded, examine
+from andon.line.doctor.ground import Ground
+from andon.records.doctor import CheckResult, Examination, Maturity
 from andon.sandbox.start import tier_of
-from andon.sandbox.toolchain import Toolchain, find_toolchain
+from andon.sandbox.toolchain import find_toolchain
 
-_VERSION = 1
-_SPACE = 2_000_000_000
-"""Bytes below which the run store may not hold a run."""
+T = TypeVar("T")
+
+_SIGNS = {"ok": "ok  ", "note": "note", "warning": "warn", "error": "FAIL", "skipped": "skip"}
+_INDENT = " " * 6
 
 
 def doctor(args: argparse.Namespace) -> int:
     """Print what works and return 0 if a run could begin here, 50 if no sandbox works, 2 if something else is missing.
 
     Raises:
-        UserError: $ANDON_SANDBOX or $ANDON_TOOLCHAIN name what is not there.
+        UserError: $ANDON_SANDBOX, $ANDON_TOOLCHAIN or a word of the command line name what is not there.
     """
     open_streams()
-    wanted, toolchain = tier_of(None), find_toolchain(None)
-    tiers = asyncio.run(_examine(toolchain))
-    facts = [_git(), _repository(Path(args.directory)), _space(Path(args.directory)), _key(os.environ)]
-    usable = [tier for tier in tiers if not tier.problem and wanted in ("auto", tier.tier)]
+    # What was named and is not there is the person's mistake, before it is a check's finding.
+    wanted, _, checks = tier_of(None), find_toolchain(None), chosen(args.ids)
+    ground = Ground(Path(args.directory), dict(os.environ), call=args.call)
+    if args.maturity:
+        return _to_its_end(_maturity(ground, as_json=args.json))
+    told = concluded(_to_its_end(_examine(ground, checks)), wanted)
     if args.json:
-        print_json(json.dumps(_document(tiers, facts, wanted), indent=2, ensure_ascii=False))
+        print_document(told)
     else:
-        print("\n".join(_lines(tiers, facts, usable, wanted)))
-    if not usable:
-        return 50
-    return 0 if all(fact["ok"] for fact in facts if fact["needed"]) else 2
+        print(clean_text("\n".join(_lines(told))))
+    return told.exit_code
 
 
-async def _examine(toolchain: Toolchain) -> list[Examined]:
-    return [await examine("docker", toolchain), await examine("bubblewrap", toolchain)]
+def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Run `work`; a signal cancels it, so that what it opened is closed.
 
+    Raises:
+        KeyboardInterrupt: it was cancelled.
+    """
 
-def _fact(name: str, ok: bool, text: str, *, needed: bool = True) -> dict[str, object]:
-    return {"name": name, "ok": ok, "needed": needed, "text": text}
+    async def body() -> T:
+        task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+        catch_signals(lambda number, frame: loop.call_soon_threadsafe(task.cancel))
+        return await task
 
-
-def _git() -> dict[str, object]:
     try:
-        done = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return _fact("git", False, "git does not run: install it (apt-get install git)")
-    return _fact("git", True, done.stdout.strip())
+        return asyncio.run(body())
+    except asyncio.CancelledError as error:
+        raise KeyboardInterrupt from error
 
 
-def _repository(folder: Path) -> dict[str, object]:
-    try:
-        repository = Repository.open(folder)
-    except (UserError, RunError) as error:
-        return _fact("repository", False, str(error), needed=False)
-    return _fact("repository", True, f"{repository.root} at {repository.head()[:12]}", needed=False)
+async def _examine(ground: Ground, checks: tuple[Check, ...]) -> list[CheckResult]:
+    async with ground:
+        return [result async for result in examine(ground, checks)]
 
 
-def _space(folder: Path) -> dict[str, object]:
-    free = shutil.disk_usage(folder if folder.is_dir() else Path.cwd()).free
-    text = f"{free / 1e9:.1f} GB free"
-    return _fact("disk", free > _SPACE, text if free > _SPACE else f"{text}: a run may need {_SPACE / 1e9:.0f} GB")
+def _lines(told: Examination) -> Iterator[str]:
+    width = max((len(result.id) for result in told.checks), default=0)
+    for result in told.checks:
+        yield f"{_SIGNS[result.severity]}  {result.id:<{width}}  {' '.join(result.found.split())}"
+        if result.remedy and result.severity in ("warning", "error"):
+            yield f"{_INDENT}{'':<{width}}  next: {result.remedy}"
+    yield _ending(told)
 
 
-def _key(environment: Mapping[str, str]) -> dict[str, object]:
-    if environment.get("OPENAI_API_KEY"):
-        server = "OPENAI_BASE_URL" if environment.get("OPENAI_BASE_URL") else "OpenAI"
-        return _fact("model key", True, f"OPENAI_API_KEY is set, for {server}", needed=False)
-    return _fact(
-        "model key",
-        False,
-        "OPENAI_API_KEY is not set: andon run needs it, andon demo and andon mcp do not",
-        needed=False,
-    )
+def _ending(told: Examination) -> str:
+    errors = [result.id for result in told.checks if result.severity == "error"]
+    if told.exit_code == 50:
+        why = "no sandbox works here" if told.sandbox == "auto" else f"ANDON_SANDBOX names {told.sandbox}"
+        return f"no run can begin: {why if not told.uses else f'{told.uses} does not hold'}"
+    if told.exit_code == 2:
+        return f"no run can begin: {', '.join(errors)}"
+    return f"runs use {told.uses}" if told.uses else "nothing here stops a run"
 
 
-def _document(tiers: list[Examined], facts: list[dict[str, object]], wanted: str) -> dict[str, object]:
-    return {
-        "schema_version": _VERSION,
-        "sandbox": wanted,
-        "tiers": [
-            {
-                "tier": tier.tier, "works": not tier.problem, "ready_seconds": round(tier.seconds, 3),
-                "notes": list(tier.notes), "programs": list(tier.programs), "problem": tier.problem,
-                "remedy": tier.remedy,
-            }
-            for tier in tiers
-        ],
-        "facts": facts,
-        "python": sys.version.split()[0],
-    }  # fmt: skip
+async def _maturity(ground: Ground, *, as_json: bool) -> int:
+    from andon.line.doctor.maturity import judge_maturity
 
-
-def _lines(tiers: list[Examined], facts: list[dict[str, object]], usable: list[Examined], wanted: str) -> Iterator[str]:
-    for fact in facts:
-        yield f"{'ok ' if fact['ok'] else '-- '} {fact['name']:<12} {fact['text']}"
-    for tier in tiers:
-        if tier.problem:
-            yield f"--  {tier.tier:<12} {tier.problem}"
-            yield f"    {'':<12} {tier.remedy}"
-            continue
-        yield f"ok  {tier.tier:<12} a sandbox stood after {tier.seconds:.2f} s; it has {', '.join(tier.programs)}"
-        yield from (f"    {'':<12} {note}" for note in tier.notes)
-    if usable:
-        yield f"runs use {usable[0].tier}"
+    async with ground:
+        told = await judge_maturity(ground)
+    if as_json:
+        print_document(told)
     else:
-        yield "no run can begin: " + ("no sandbox works here" if wanted == "auto" else f"ANDON_SANDBOX names {wanted}")
+        print(clean_text("\n".join(_items(told))))
+    return 0
+
+
+def _items(told: Maturity) -> Iterator[str]:
+    for item in told.items:
+        yield f"{item.answer:<6}  {item.number:>2}. {item.item}"
+        yield from (f"{_INDENT}      {line}" for line in item.evidence)
+        if item.next_step:
+            yield f"{_INDENT}      next: {item.next_step}"
+    answers = [item.answer for item in told.items]
+    yield ", ".join(f"{answers.count(answer)} {answer}" for answer in ("yes", "partly", "no"))

@@ -2,11 +2,12 @@
 
 import argparse
 import json
+import os
 import re
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,13 +16,16 @@ from andon.cli.event_lines import event_line
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
 from andon.line.audit import Verdict, verify
-from andon.line.run_log import RunLog, event_of, find_log, lines, opened
+from andon.line.run_log import RunLog, event_of, lines, opened
+from andon.line.runs_view import RunsView
+from andon.line.stored_log import StoredLog, log_of
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository
 
 _VERSION = 1
 _EXITS = {"intact": 0, "open": 10, "broken": 21, "not-chained": 2}
 _LOOK_SECONDS = 0.2
+_TABLES = "the events table"
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -34,15 +38,44 @@ def log(args: argparse.Namespace) -> int:
     open_streams()
     if args.head and not (args.verify and _HASH.fullmatch(args.head)):
         raise UserError("--head is the hash of an event, 64 letters 0-9 and a-f, and needs --verify")
-    found = find_log(Repository.open(Path(args.directory)).root, args.wanted)
+    repository = Repository.open(Path(args.directory))
+    found = log_of(repository.root, args.wanted, RunsView.of(repository, os.environ))
     if args.verify:
-        return _tell(verify(found, args.head), as_json=args.json)
+        return _tell(_verdict(found, args.head), as_json=args.json)
     try:
+        if isinstance(found, StoredLog) and args.follow:
+            return _follow(found, as_json=args.json)
         return _print(found, follow=args.follow, as_json=args.json)
     except KeyboardInterrupt:
         return 130
     finally:
         flush_streams()
+
+
+def _verdict(found: RunLog, kept: str) -> Verdict:
+    """Verify a log; one in the tables against its row as well, and its copy on this machine with it."""
+    if not isinstance(found, StoredLog):
+        return verify(found, kept)
+    row = found.row()
+    audit = row.result.get("audit") if row and row.status == "ended" else None
+    head = audit.get("head") if isinstance(audit, dict) and not kept else None
+    verdict = replace(verify(found, kept or str(head or "")), log=_TABLES)
+    if head:
+        verdict = _about_row(verdict)
+    if (copy := found.on_disk()) is None:
+        return verdict
+    other = verify(copy, kept)
+    if other.verdict == "broken" and verdict.verdict != "broken":
+        return other
+    said = f"{other.log}: {_verdict_line(other)}"
+    return replace(verdict, compared=(*verdict.compared, said))
+
+
+def _about_row(verdict: Verdict) -> Verdict:
+    """Say whose hash it was that the log was held against."""
+    yours, rows = "the hash you gave", "the hash in the run's row"
+    compared = tuple(note.replace(yours, rows) for note in verdict.compared)
+    return replace(verdict, problem=verdict.problem.replace(yours, rows), compared=compared)
 
 
 def _tell(verdict: Verdict, *, as_json: bool) -> int:
@@ -79,6 +112,24 @@ def _print(found: RunLog, *, follow: bool, as_json: bool) -> int:
         print("andon: the process of the run is gone, and the run did not end", file=sys.stderr)
         return 10
     return 0
+
+
+def _follow(found: StoredLog, *, as_json: bool) -> int:
+    """Print events as they come into the tables, until the run ends, parks, or nobody is alive who would go on."""
+    seen, last_look = 0, False
+    while True:
+        for number, line in found.lines(seen):
+            seen, last_look = number, False
+            if _show(line, as_json=as_json) == "run.ended":
+                return 0
+        flush_streams()
+        if last_look:
+            print(f"andon: {found.why_still()}", file=sys.stderr)
+            return 10
+        # Whoever stopped by now may have written since the table was looked at: one more look.
+        last_look = bool(found.why_still())
+        if not last_look:
+            time.sleep(_LOOK_SECONDS)
 
 
 def _followed(stream: BinaryIO, found: RunLog) -> Iterator[bytes]:

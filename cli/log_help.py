@@ -3,7 +3,8 @@
 import argparse
 
 LOG_HELP = """\
-Print what a run did, an event a line: when, who, what. RUN is a run's id, a task's id (its latest run), or `last`.
+Print what a run did, an event a line: when, who, what. RUN is a run's id or the beginning of it, a task's id (its run
+that goes on or waits, else its latest), or `last`.
 
   andon log task-001
   andon log last -f                  go on as the run goes on, until it ends or Ctrl-C
@@ -14,6 +15,11 @@ Every event carries the SHA-256 of the line before it and of its own text, so --
 edited, removed, added or moved. That the end was cut off, or the whole log written anew, shows against a head kept
 elsewhere: result.json (which `andon run --json` prints), pr-body.md and its copy on the delivered branch are compared
 where they are there, and --head HASH is one that you kept.
+
+A run that was queued has its events in the database, so its log prints and goes on wherever a worker has the run.
+--verify then looks at the database's events, at the head in the run's row, and at the copy of the log in the run's
+folder where that is on this machine.
+--verify --json: one document: schema_version, verdict, run_id, log, events, head, fault, line, problem, compared.
 """
 
 LOG_EXITS = """\
@@ -21,7 +27,7 @@ exit codes:
   0   the log was printed; --verify: intact
   2   no such run, or its log cannot be read; --verify: no line carries a hash
   10  --verify: nothing is wrong, and nothing outside the log says where it ends, as after a killed run;
-      -f: the process of the run is gone, and the run did not end
+      -f: the run waits for a person, or nobody is left who works on it, and it did not end
   21  --verify: broken; the first line that is wrong is named
   130 interrupted
 

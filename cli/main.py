@@ -8,11 +8,16 @@ from importlib import import_module
 from importlib.metadata import version
 
 from andon.cli.approve_help import add_approvals
+from andon.cli.doctor_help import add_doctor
 from andon.cli.endings import catch_signals, interrupt, print_document
 from andon.cli.eval_help import add_eval
 from andon.cli.log_help import add_log
 from andon.cli.mcp_help import MCP_EXITS, MCP_HELP
 from andon.cli.policy_help import add_policy
+from andon.cli.queue_help import add_queue
+from andon.cli.runs_help import add_runs
+from andon.cli.serve_help import add_serve
+from andon.cli.take_help import add_take
 from andon.records.errors import UserError
 
 _ABOUT = """\
@@ -62,16 +67,6 @@ papers lie. Reads factory/tasks/queue.json, factory/runs/ and factory/.state/; w
 Exits with 0 whatever the tasks came to, with 2 where there is no such task, run or repository.
 """
 
-_DOCTOR = """\
-Show what of andon works on this machine, by trying it: a sandbox of each tier is started, asked for its programs, and
-closed. Lists what each tier does not promise here. Needs no key and changes nothing.
-
-  andon doctor
-  andon doctor --json                one document: schema_version, sandbox, tiers, facts, python
-
-Exits with 0 if a run could begin here, with 50 if no sandbox works, with 2 if something else is missing.
-"""
-
 _DEMO = """\
 Copy the bundled sample project into a temporary repository, take its task "Add a watchlist page" from the queue
 and run the whole lane on it: sandbox, checks, handoffs, a rejected review, the repair, the branch.
@@ -94,7 +89,15 @@ Debian slim, Python, pytest, ruff, git, ripgrep, make and Node. With an image re
 
 _COMMANDS = {
     "run": ("run", "run"),
+    "add": ("add", "add"),
+    "queue": ("queue", "queue"),
+    "serve": ("serve", "serve"),
     "status": ("status", "status"),
+    "show": ("show", "show"),
+    "diff": ("diff", "diff"),
+    "resume": ("resume", "resume"),
+    "stop": ("stop", "stop"),
+    "take": ("take", "take"),
     "log": ("log", "log"),
     "doctor": ("doctor", "doctor"),
     "demo": ("demo", "demo"),
@@ -166,6 +169,10 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--headless", action="store_true", help="never ask; what needs a person parks with exit 10")
     _add_json(run)
 
+    add = add_queue(commands)
+    _add_models(add)
+    _add_sandbox(add)
+
     status = commands.add_parser(
         "status", help="what runs, how runs ended, what waits", description=_STATUS, formatter_class=raw
     )
@@ -175,9 +182,10 @@ def _parser() -> argparse.ArgumentParser:
 
     add_log(commands)
 
-    doctor = commands.add_parser("doctor", help="what works on this machine", description=_DOCTOR, formatter_class=raw)
-    doctor.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
-    doctor.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+    add_runs(commands)
+    add_take(commands)
+    add_serve(commands)
+    add_doctor(commands)
 
     demo = commands.add_parser("demo", help="see the whole lane on a sample", description=_DEMO, formatter_class=raw)
     demo.add_argument("--into", metavar="DIR", help="put the sample repository there (default: a temporary folder)")

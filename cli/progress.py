@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from andon.delivery.checks_table import checks_table
 from andon.guardrails.output import clean_text
+from andon.line.doctor.explains import explaining
 from andon.records.checks import TestResult
 from andon.records.events import RunEvent
 from andon.records.result import FileStat, RunResult, Usage
@@ -152,6 +153,8 @@ def print_ending(result: RunResult, root: Path, out: TextIO) -> None:
     for name, value in _facts(result, root):
         say(f"  {name:<12} {value}")
     say(f"  {'next':<12} {result.remedy}")
+    if more := explaining(result.stop_code.value):
+        say(f"  {'':<12} `{more}` says more")
 
 
 def _facts(result: RunResult, root: Path) -> list[tuple[str, str]]:

@@ -1,32 +1,37 @@
-"""`andon run`: find the task, run it, say how it ended."""
+"""`andon run`: find the task, put its run into the queue, and see it to its end."""
 
 import argparse
-import asyncio
 import os
 import re
-import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import TextIO
 
-from andon.cli.endings import catch_signals, flush_streams, open_streams, print_document
-from andon.cli.progress import papers_of, print_ending, watching
+from andon.cli.endings import open_streams
+from andon.cli.going_on import go_on, person_at
+from andon.cli.stop import person
+from andon.cli.to_its_end import finish, run_to_end
+from andon.context.settings import load_settings
 from andon.intake.intent import task_from_intent
 from andon.intake.queue import find, load_queue, next_pending
-from andon.line.steps import Ask
-from andon.line.job import Job, prepare, queue_path
-from andon.line.live import ModelFlags, live_answerer
-from andon.line.run import run_job
+from andon.line.base_files import CommitFiles
+from andon.line.db import messages, runs, workers
+from andon.line.db.database import Database, database_url
+from andon.line.db.runs import AlreadyQueued, NewRun, Run, RunOptions
+from andon.line.job import queue_path
+from andon.line.live import ModelFlags, choose_models
+from andon.line.queueing import new_run_id, planned, put_in
+from andon.line.worker_ids import bury
 from andon.records.errors import UserError
-from andon.records.result import RunResult
 from andon.records.task import Task
 from andon.sandbox.repository import Repository
 
+__all__ = ["finish", "go_on", "model_flags", "new_run_id", "person_at", "run", "run_to_end"]
+
 _TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_FIRST = 0
+"""The priority of what a person waits for."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -38,85 +43,60 @@ def run(args: argparse.Namespace) -> int:
     open_streams()
     repository = Repository.open(Path(args.directory))
     task, queued = _task(repository, args)
-    job = prepare(
-        repository,
-        task,
-        run_id=new_run_id(),
-        started=int(time.time()),
+    new = planned(repository, task, priority=_FIRST, options=_options(args, queued=queued), environment=os.environ)
+    db = Database.open(database_url(os.environ, repository.root))
+    try:
+        return _go_on_with(db, repository, new, args)
+    finally:
+        db.close()
+
+
+def _go_on_with(db: Database, repository: Repository, new: NewRun, args: argparse.Namespace) -> int:
+    if not any(worker.kind == "serve" for worker in workers.alive(db)):
+        # The run is worked on here: what is missing for a model to answer is said before anything is written.
+        settings = load_settings(CommitFiles(repository, new.base_commit))
+        choose_models(settings, model_flags(args), os.environ, root=repository.root)
+    try:
+        row = put_in(db, repository, new)
+    except AlreadyQueued as error:
+        row = _begun_before(db, error)
+        print(f"andon: {row.task_id} has run {row.id} already, which goes on now", file=sys.stderr, flush=True)
+        return go_on(db, row.id, args)
+    try:
+        return go_on(db, row.id, args)
+    except KeyboardInterrupt:
+        messages.stop(db, row.id, person())
+        raise
+
+
+def _begun_before(db: Database, error: AlreadyQueued) -> Run:
+    """Return the run of the task that has not ended, if it is not going on somewhere.
+
+    Raises:
+        UserError: it is going on; says how to follow it.
+    """
+    bury(db)
+    row = runs.get(db, error.run_id)
+    if row.status == "running" and any(worker.id == row.worker for worker in workers.alive(db)):
+        raise UserError(
+            f"another run of {row.task_id} is going on (run {row.id}, worker {row.worker}): wait for its end, "
+            f"`andon log -f {row.id}` follows it, `andon stop {row.id}` ends it"
+        )
+    return row
+
+
+def _options(args: argparse.Namespace, *, queued: bool) -> RunOptions:
+    flags = model_flags(args)
+    return RunOptions(
+        model=flags.model,
+        planner=flags.planner,
+        executor=flags.executor,
+        reviewer=flags.reviewer,
+        stream=flags.stream,
+        sandbox=args.sandbox,
         queued=queued,
-        toolchain=None,
-        tier=args.sandbox,
+        started=int(time.time()),
     )
-    with watching(sys.stderr, repository.root, plain=args.plain) as view:
-
-        async def live() -> RunResult:
-            async with live_answerer(job.settings, model_flags(args), os.environ, root=repository.root) as answerer:
-                return await run_job(job, answerer, listeners=[view.show], ask=_asker(args, job))
-
-        result = run_to_end(live, tell=view.tell)
-    return finish(result, repository.root, as_json=args.json)
-
-
-def finish(result: RunResult, root: Path, *, as_json: bool) -> int:
-    """Print how a run ended, for people or as the one JSON document, and return its exit code.
-
-    The code is the run's also where nobody reads: a closed stdout or stderr takes nothing back.
-    """
-    with suppress(OSError):
-        print_ending(result, root, sys.stderr if as_json else sys.stdout)
-    if as_json:
-        print_document(result)
-    flush_streams()
-    return result.exit_code
-
-
-def new_run_id() -> str:
-    """Return an id that sorts by time and never repeats."""
-    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(3)
-
-
-def _tell(text: str) -> None:
-    print(f"andon: {text}", file=sys.stderr, flush=True)
-
-
-def run_to_end(make: Callable[[], Awaitable[RunResult]], *, tell: Callable[[str], None] = _tell) -> RunResult:
-    """Run to a result; the first Ctrl-C, SIGTERM or hang-up cancels the run, which ends with its report.
-
-    Further ones change nothing: what is being kept and removed is short. They are still taken care of when this has
-    returned, so that the result is printed whole. `tell` says a sentence of andon's own to the person.
-    """
-
-    async def body() -> RunResult:
-        task = asyncio.ensure_future(make())
-        catch_signals(_Stopping(asyncio.get_running_loop(), task, tell))
-        return await task
-
-    return asyncio.run(body())
-
-
-class _Stopping:
-    """The handler of the signals that end a run."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, task: "asyncio.Future[RunResult]", tell: Callable[[str], None]
-    ) -> None:
-        self._loop = loop
-        self._tell = tell
-        self._task = task
-        self._asked = False
-
-    def __call__(self, number: int, frame: FrameType | None) -> None:
-        # A closed loop has nothing left to cancel.
-        with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._stop)
-
-    def _stop(self) -> None:
-        if self._asked or self._task.done():
-            return
-        self._asked = True
-        with suppress(OSError):
-            self._tell("stopping, keeping the tree and the report …")
-        self._task.cancel()
 
 
 def model_flags(args: argparse.Namespace) -> ModelFlags:
@@ -163,20 +143,3 @@ def _task(repository: Repository, args: argparse.Namespace) -> tuple[Task, bool]
             f"no task in {path.relative_to(repository.root)} is pending: add one, or name a task id{killed}"
         )
     return task, True
-
-
-def _asker(args: argparse.Namespace, job: Job) -> Ask | None:
-    """Return who is asked at gates; nobody without a terminal to type on and to read from."""
-    out = None if args.headless or args.json else person_at(sys.stdin)
-    if out is None:
-        return None
-    # Imported here: what it needs is of use to a person only.
-    from andon.cli.questions import Questions
-
-    papers = papers_of(job.repository.root, job.run_id)
-    return Questions(sys.stdin, out, papers, proposed=not job.task.acceptance_criteria, plain=args.plain)
-
-
-def person_at(stdin: TextIO) -> TextIO | None:
-    """Return where a person who types on `stdin` reads questions, or None if nobody is there."""
-    return next((out for out in (sys.stderr, sys.stdout) if out.isatty()), None) if stdin.isatty() else None

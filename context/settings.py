@@ -76,6 +76,11 @@ class Limits(Allowance):
     """Time for one check of the line, in seconds."""
     setup_seconds: int = Field(default=1200, ge=1)
     """Time for the dependencies to be installed, in seconds."""
+    halt_after: int = Field(default=3, ge=0, le=1000)
+    """How many runs of a lane in a row may stop for the same reason before the lane takes no further one until a person
+    opens it; 0: it never halts."""
+    provider_runs: int | None = Field(default=None, ge=1, le=1000)
+    """How many runs may ask one model server at once, over all workers on the database; None: as many as there are."""
 
 
 class Models(Record):

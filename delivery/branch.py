@@ -32,7 +32,7 @@ def deliver(
 
     The papers become `factory/runs/<task-id>/NAME`; papers of an earlier run of the task go. `when` is in Unix seconds.
     `holding` says in the second commit what the papers are.
-    The same arguments give the same ids. Index, working tree and configuration of the repository stay as they are.
+    The same arguments give the same ids, and doing it twice is doing it once. Index, working tree and configuration of the repository stay as they are.
 
     Raises:
         UserError: the branch exists or cannot be named so.
@@ -46,7 +46,9 @@ def deliver(
     with_papers = store.build(tree, _paper_changes(store, tree, task, papers))
     message = f"Papers of {task.id}\n\n{holding} Task: {task.id}\n"
     tip = store.commit(with_papers, change, message, when=when)
-    repository.receive(store.path, tip, branch)
+    if repository.branch(branch) != tip:
+        # A run that was cut off after this made it; whatever else bears the name is refused.
+        repository.receive(store.path, tip, branch)
     return change, tip
 
 

@@ -98,6 +98,10 @@ class Grants:
         now = self._clock()
         return frozenset(rule for (rule, whose), expires in self._kinds.items() if whose == role and expires > now)
 
+    def saved(self) -> list[tuple[str, Role]]:
+        """Return the rules that are allowed for the rest of the run, and whose calls by them, for `kind`."""
+        return sorted(self._kinds)
+
     def accept(self, path: str, entry: str) -> None:
         """Note that a person allowed the content `entry` at `path`. It holds for the run: the final tree is held
         against it."""

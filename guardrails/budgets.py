@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
+
 from andon.guardrails.prices import cost_of
-from andon.guardrails.repeats import Repeats
+from andon.guardrails.repeats import Repeats, answer_digest, call_digest
 from andon.records.budget import Allowance, Limit, Price
 from andon.records.calls import Decision, Role
 from andon.records.errors import RunError
@@ -60,6 +62,24 @@ class _Spent:
         return Decimal(self.seconds) / 60 if limit == "minutes" else Decimal(getattr(self, limit))
 
 
+@dataclass
+class SavedBudget:
+    """What a run has spent, for another process that goes on with it."""
+
+    all: _Spent
+    """Of all roles."""
+    by_role: dict[Role, _Spent]
+    """Of each role."""
+    told: list[str]
+    """The limits that the role at work was told of."""
+    at_work: Role | None = None
+    """The role that got the last answer."""
+
+
+SAVED_BUDGET: TypeAdapter[SavedBudget] = TypeAdapter(SavedBudget)
+"""Writes and reads it as JSON."""
+
+
 class _Line(NamedTuple):
     """One limit and how far it is spent."""
 
@@ -104,6 +124,7 @@ class Budget:
         self._at_work: Role | None = None
         self._began = self.clock()
         self._paused_at: float | None = None
+        self._noted: list[list[Any]] = []
 
     def before_model_call(self, role: Role) -> None:
         """Let `role` ask its model once more.
@@ -135,19 +156,54 @@ class Budget:
             RunError: `budget-spent`, or `stuck` for a role that repeats what was refused as a repeat.
         """
         self._check(role, _ENDS_TOOL_CALLS)
-        self._all.tool_calls += 1
-        self._of(role).tool_calls += 1
-        return self._repeats.judge(role, tool, arguments, state=state, turn=self._of(role).model_calls)
+        call, turn = call_digest(tool, arguments), self._of(role).model_calls
+        self._noted.append([role, tool, call, state, turn])
+        self._count_tool_call(role)
+        return self._repeats.judge_call(role, tool, call, state=state, turn=turn)
 
     def after_tool_call(self, role: Role, tool: str, arguments: Any, answer: str, *, state: str) -> None:
         """Note how a call that `before_tool_call` let pass was answered, and how the workspace stands after it."""
-        self._repeats.made(role, tool, arguments, answer, state=state)
+        call, said = call_digest(tool, arguments), answer_digest(answer)
+        self._noted.append([role, call, said, state])
+        self._repeats.made_call(role, call, said, state=state)
 
     def notes(self, role: Role) -> list[Note]:
         """Return what `role` has to know of limits that are nearly reached; each once while it works."""
         due = [line for line in self._lines(role) if line.nearly and line.key not in self._told]
         self._told.update(line.key for line in due)
         return [_note(line) for line in due]
+
+    def take(self) -> dict[str, Any]:
+        """Return what tool calls and clock have counted since the last time, as JSON, for `give`."""
+        noted, self._noted = self._noted, []
+        seconds = {role: spent.seconds for role, spent in self._by_role.items()}
+        return {"seconds": self._worked(), "roles": seconds, "told": sorted(self._told), "calls": noted}
+
+    def give(self, taken: Mapping[str, Any]) -> None:
+        """Count again what `take` returned in the process that went before; its time is not counted twice."""
+        for one in taken["calls"]:
+            if len(one) == 5:
+                role, tool, call, state, turn = one
+                self._count_tool_call(role)
+                self._repeats.judge_call(role, tool, call, state=state, turn=turn)
+            else:
+                role, call, said, state = one
+                self._repeats.made_call(role, call, said, state=state)
+        for role, seconds in taken["roles"].items():
+            self._of(role).seconds = seconds
+        self._told = set(taken["told"])
+        self._set_worked(taken["seconds"])
+
+    def saved(self) -> SavedBudget:
+        """Return what is spent. What was called again and again is not in it: a person has looked since."""
+        self._all.seconds = self._worked()
+        return SavedBudget(self._all, dict(self._by_role), sorted(self._told), self._at_work)
+
+    def restore(self, saved: SavedBudget) -> None:
+        """Go on from what `saved` returned."""
+        self._all, self._by_role = saved.all, dict(saved.by_role)
+        self._told, self._at_work = set(saved.told), saved.at_work
+        self._set_worked(saved.all.seconds)
 
     @contextmanager
     def working(self, role: Role) -> Iterator[None]:
@@ -169,6 +225,13 @@ class Budget:
         if self._paused_at is not None:
             self._began += self.clock() - self._paused_at
             self._paused_at = None
+
+    def _count_tool_call(self, role: Role) -> None:
+        self._all.tool_calls += 1
+        self._of(role).tool_calls += 1
+
+    def _set_worked(self, seconds: float) -> None:
+        self._began = (self.clock() if self._paused_at is None else self._paused_at) - seconds
 
     def _worked(self) -> float:
         return (self.clock() if self._paused_at is None else self._paused_at) - self._began

@@ -76,9 +76,12 @@ class Repeats:
         Raises:
             RunError: `stuck` in the fourth turn with a refused repeat while nothing changed.
         """
+        return self.judge_call(role, tool, call_digest(tool, arguments), state=state, turn=turn)
+
+    def judge_call(self, role: Role, tool: str, call: str, *, state: str, turn: int) -> Decision | None:
+        """As `judge`, for the call whose `call_digest` is `call`."""
         trail = self._trails.setdefault(role, _Trail())
         trail.at(state)
-        call = _digest([tool, arguments])
         reason = _reason(trail, call)
         if reason is None:
             return None
@@ -92,8 +95,12 @@ class Repeats:
 
     def made(self, role: Role, tool: str, arguments: Any, answer: str, *, state: str) -> None:
         """Note a call that was judged and then made or refused for another reason; `state` is after it."""
+        self.made_call(role, call_digest(tool, arguments), answer_digest(answer), state=state)
+
+    def made_call(self, role: Role, call: str, said: str, *, state: str) -> None:
+        """As `made`, for the call and the answer with these digests."""
         trail = self._trails.setdefault(role, _Trail())
-        call, said, before = _digest([tool, arguments]), _digest(answer), trail.state
+        before = trail.state
         trail.at(state)
         trail.recent.append(_Made(call, said, before, state))
         if call not in trail.circle:
@@ -117,6 +124,16 @@ def _reason(trail: _Trail, call: str) -> str | None:
         return None
     trail.circle = frozenset(one.call for one in pair)
     return _CYCLE
+
+
+def call_digest(tool: str, arguments: Any) -> str:
+    """Return what tells this call from others, SHA-256 in hex."""
+    return _digest([tool, arguments])
+
+
+def answer_digest(answer: str) -> str:
+    """Return what tells this answer from others, SHA-256 in hex."""
+    return _digest(answer)
 
 
 def _digest(value: Mapping[str, Any] | list[Any] | str) -> str:

@@ -2,7 +2,7 @@
 
 from contextlib import AsyncExitStack
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from andon.agents.lane import run_lane
 from andon.context.docs import DocsIndex
@@ -29,10 +29,16 @@ if TYPE_CHECKING:
 
 
 async def agents_phase(
-    job: Job, lane: Lane, models: "Mapping[Role, Model]", stack: AsyncExitStack, budget: Budget
+    job: Job,
+    lane: Lane,
+    models: "Mapping[Role, Model]",
+    stack: AsyncExitStack,
+    budget: Budget,
+    saved: "Mapping[str, Any] | None" = None,
 ) -> Review:
-    """Have the role of each model work within `budget`, from the planner's packet to the review that ends the lane.
+    """Have the role of each model work within `budget` to the review that ends the lane.
 
+    They begin with the planner's packet, or where they waited for a person: `saved` is the `agents` of that `Parked`.
     What is opened for it is closed by `stack`.
 
     Raises:
@@ -49,8 +55,11 @@ async def agents_phase(
         meter=Meter(budget, lane.events, lambda: lane.effects.state),
         effects=lane.effects,
         hold=lane.hold,
+        news=lane.news,
     )
-    await lane.effects.begin()
+    if lane.sandbox.begun:
+        # While the first request is on its way there is time; a workspace that has to be made again waits for its use.
+        await lane.effects.begin()
     amend = OwnTool(
         AMEND_PLAN,
         "Add files or folders that must change too to the plan. The reviewer judges why.",
@@ -76,6 +85,7 @@ async def agents_phase(
         events=lane.events,
         engine=lane.engine,
         budget=budget,
+        saved=saved,
     )
 
 

@@ -36,9 +36,13 @@ class Amendments:
 
     def grant(self, amendment: AmendPlan) -> str:
         """Put what was judged and allowed into the scope; return what the executor is told."""
+        self.again(amendment)
+        self._events.emit("plan.amended", paths=amendment.paths, why=amendment.why)
+        return f"The plan now covers {', '.join(amendment.paths)}. The reviewer judges whether it had to."
+
+    def again(self, amendment: AmendPlan) -> None:
+        """Grant what was granted before."""
         scope = self._scope()
         if scope is not None:
             scope.grant(amendment.paths)
         self.granted.append(amendment)
-        self._events.emit("plan.amended", paths=amendment.paths, why=amendment.why)
-        return f"The plan now covers {', '.join(amendment.paths)}. The reviewer judges whether it had to."

@@ -1,7 +1,7 @@
 """Runs one check command in a sandbox and records what it showed."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from andon.context.commands import RUFF_ERRORS, name_of, stand_in_of
 from andon.guardrails.output import clean
@@ -24,14 +24,15 @@ class Checked:
 
     record: CheckRecord
     run: TestRun | None = None
-    """None for a static check."""
+    """None for a static check. Without its output."""
 
 
 async def check_one(sandbox: Sandbox, tree: str, command: Command, time_limit: float) -> list[Checked]:
     """Run a check and return its record; a linter that is not installed is followed by the check made in its place."""
     if command.kind == "test":
         run = await run_test_command(sandbox, command, time_limit=time_limit, to_the_end=True)
-        return [Checked(_test_record(run, sandbox, tree, command), run)]
+        # The record holds what is shown of the output; a step is stored as JSON.
+        return [Checked(_test_record(run, sandbox, tree, command), replace(run, output=b""))]
     done = await execute(sandbox, command, command.argv, time_limit)
     missing = _missing(command, done)
     if not missing:

@@ -4,24 +4,36 @@ from contextlib import suppress
 
 from andon.delivery.taking import taking
 from andon.intake.queue import update_status
-from andon.line.event_log import EventLog
+from andon.line.event_log import EventStream
 from andon.line.job import Job, queue_path
 from andon.line.lane import Lane
 from andon.line.report import write_papers
 from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState
 from andon.records.errors import RunError, UserError
+from andon.records.events import EventKind
 from andon.records.result import FileStat, RunResult
 from andon.records.stops import MEANINGS, StopCode, TaskStatus
 from andon.sandbox.host_git import GitError
 
 
-def conclude(
-    job: Job, answered_by: str, folder: RunFolder, events: EventLog, state: RunState, code: StopCode, message: str
+async def conclude(
+    job: Job,
+    answered_by: str,
+    folder: RunFolder,
+    events: EventStream,
+    state: RunState,
+    code: StopCode,
+    message: str,
+    *,
+    waits: bool = False,
 ) -> RunResult:
-    """Write the papers and the task's status; what cannot be written is a warning, and changes no outcome."""
+    """Write the papers and the task's status; what cannot be written is a warning, and changes no outcome.
+
+    With `waits` the run goes on when a person has answered.
+    """
     result = _result(job, answered_by, folder, state, code, message)
-    result, problems = _put_away(job, folder, events, state, result)
+    result, problems = await _put_away(job, folder, events, state, result, waits=waits)
     try:
         set_status(job, result.status, _last_run(result))
     except UserError as error:
@@ -34,12 +46,14 @@ def conclude(
     return result
 
 
-def _put_away(
-    job: Job, folder: RunFolder, events: EventLog, state: RunState, result: RunResult
+async def _put_away(
+    job: Job, folder: RunFolder, events: EventStream, state: RunState, result: RunResult, *, waits: bool
 ) -> tuple[RunResult, list[str]]:
     try:
         write_papers(folder, job, result, state.lane)
-        events.emit("run.ended", stop_code=result.stop_code, exit_code=result.exit_code, message=result.message)
+        kind: EventKind = "run.parked" if waits else "run.ended"
+        events.emit(kind, stop_code=result.stop_code, exit_code=result.exit_code, message=result.message)
+        await events.flush()
         events.close()
         # Written a second time, since it names the end of the stream; a run killed before this has the first.
         result = result.model_copy(update={"audit": events.head})
@@ -70,8 +84,8 @@ def _result(job: Job, answered_by: str, folder: RunFolder, state: RunState, code
         checks=lane.comparison if lane and lane.checked == lane.tree else None,
         outside_plan=_outside(lane) if lane and changed else [],
         review_rounds=len(lane.reviews) if lane else 0,
-        sandbox=state.sandbox_tier,
-        setup=state.setup,
+        sandbox=state.facts.tier,
+        setup=state.facts.setup,
         answered_by=answered_by,
         usage=state.usage.sum,
         usage_by_role=state.usage.by_role,

@@ -23,7 +23,6 @@ from andon.guardrails.approvals import Grants
 from andon.guardrails.budgets import Budget
 from andon.line.approvals import ApprovalStore
 from andon.line.disk import disk_failure
-from andon.line.steps import InProcessEngine
 from andon.line.event_log import EventLog, Listener
 from andon.line.house_rules import stop_for
 from andon.line.ide_gate import SessionGate
@@ -31,6 +30,7 @@ from andon.line.ide_ground import UNTITLED, Ground
 from andon.line.ide_papers import Submission, stat_lines, submission_answer, submission_papers
 from andon.line.ide_result import Outcome, result_of, write_result
 from andon.line.ide_workspace import IdeWorkspace
+from andon.line.steps import InProcessEngine
 from andon.line.stop_of import stop_of
 from andon.line.uninterrupted import uninterrupted
 from andon.mcp_servers.asking import ClientAsking, Subjects

@@ -5,12 +5,12 @@ from os import fsdecode
 
 from andon.guardrails.effects import GONE
 from andon.line.checks import check_change, check_tree
+from andon.line.coming_sandbox import ComingSandbox
 from andon.line.disk import disk_failure
-from andon.line.steps import InProcessEngine
 from andon.line.final_tree import closed_in_tree
 from andon.line.ide_ground import Ground
-from andon.line.ide_sandbox import ComingSandbox
 from andon.line.sandboxes import Sandboxes
+from andon.line.steps import InProcessEngine
 from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.own_tools import Tell
 from andon.mcp_servers.workspace_state import state_of

@@ -64,16 +64,19 @@ def prepare(
     queued: bool,
     toolchain: str | None,
     tier: str | None = None,
+    base: str | None = None,
 ) -> Job:
-    """Read what a run of `task` needs from the commit HEAD names now.
+    """Read what a run of `task` needs from the commit HEAD names now, or from `base` for one that has begun there.
 
     Raises:
         UserError: something a person can mend: a malformed file, a branch that exists or stands in the way, a link
             in place of `factory/`.
     """
-    base = repository.head()
     branch = branch_of(task)
-    repository.check_free(branch)
+    if base is None:
+        # What has begun may have made its branch already.
+        repository.check_free(branch)
+        base = repository.head()
     files = CommitFiles(repository, base)
     _refuse_links(files)
     settings = load_settings(files)

@@ -13,13 +13,14 @@ from andon.line.amendments import Amendments
 from andon.line.asks import Asks
 from andon.line.checks import OpenSandbox, check_change
 from andon.line.claims import red_evidence
+from andon.line.coming_sandbox import ComingSandbox
 from andon.line.effect_log import EffectLog
-from andon.line.steps import Gate, InProcessEngine
-from andon.line.event_log import EventLog
+from andon.line.event_log import EventStream
 from andon.line.final_tree import allowed_paths, closed_in_tree, held_patch
 from andon.line.job import Job
 from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
+from andon.line.steps import Engine, Gate
 from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.settled import Held
 from andon.records.base import Record
@@ -30,7 +31,6 @@ from andon.records.plan import AmendPlan, ChangeReport, Plan, PlanPayload
 from andon.records.project import ProjectSetup
 from andon.records.review import Review
 from andon.records.stops import StopCode
-from andon.sandbox.protocol import Sandbox
 from andon.sandbox.store import TreeStore
 from andon.sandbox.tree_out import TakenTree, take_tree
 
@@ -40,6 +40,27 @@ _REFUSALS = 3
 
 _READ_BYTES = 1_000_000
 
+_MADE_AGAIN = (
+    "andon: the workspace was made again from its files as they were before this call: processes, caches and ignored "
+    "files are gone. A call that was running when it was lost was made again."
+)
+
+
+@dataclass
+class Counts:
+    """How often something happened in a run."""
+
+    plans: int = 0
+    """Plans that a person answered."""
+    takes: int = 0
+    """Trees that were taken."""
+    refused: int = 0
+    """Handovers of a tree that policy refuses."""
+    unchanged: int = 0
+    """Handovers without a change."""
+    contradicted: int = 0
+    """Reviews that passed against a record."""
+
 
 @dataclass
 class Lane:
@@ -47,12 +68,12 @@ class Lane:
 
     job: Job
     store: TreeStore
-    sandbox: Sandbox
+    sandbox: ComingSandbox
     open_sandbox: OpenSandbox
     setup: ProjectSetup
     policy: Policy
-    engine: InProcessEngine
-    events: EventLog
+    engine: Engine
+    events: EventStream
     folder: RunFolder
     base_tree: str
     base: Sequence[CheckRecord]
@@ -75,15 +96,17 @@ class Lane:
     """True if a person agreed to the plan, or worded it."""
     held: list[Held] = field(default_factory=list)
     """Changes that were undone until a person allows them."""
-    _plans: int = 0
-    _unapproved: PlanPayload | None = None
+    unapproved: PlanPayload | None = None
     """The plan that a person reads."""
-    _takes: int = 0
-    _refused: int = 0
-    _unchanged: int = 0
-    _contradicted: int = 0
-    _reviewed: str = ""
+    told: list[str] = field(default_factory=list)
+    """What came of the held changes that were asked about since the last turn."""
+    reviewed: str = ""
     """The tree of the last review that handed back."""
+    counts: Counts = field(default_factory=Counts)
+    """How often what happened."""
+    stood: bool = False
+    """True once the run had a workspace, in this process or before."""
+    _news: str = ""
 
     def __post_init__(self) -> None:
         """Begin without amendments."""
@@ -97,7 +120,7 @@ class Lane:
         if task.acceptance_criteria and payload.acceptance_criteria != task.acceptance_criteria:
             raise Repairable("acceptance_criteria must be the task's, word for word and in order; add nothing")
         if self._plan_is_asked:
-            self._unapproved = payload
+            self.unapproved = payload
             raise Waits("A person reads this plan; the line goes on with the answer.")
         return self._plan_kept(payload)
 
@@ -114,6 +137,18 @@ class Lane:
         files = small_files(self.plan, self.job.files)
         return executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base, files)
 
+    def workspace(self) -> str:
+        """Return the tree that a workspace begins from: the base, or what was settled in one that is gone."""
+        if self.stood:
+            self._news = _MADE_AGAIN
+        changes = self.effects.overlay()
+        return self.store.build(self.base_tree, changes) if changes else self.base_tree
+
+    def news(self) -> str:
+        """Return what the next call of a tool tells of the workspace, once."""
+        news, self._news = self._news, ""
+        return news
+
     @property
     def _plan_is_asked(self) -> bool:
         when = self.job.settings.approvals.plan
@@ -122,15 +157,19 @@ class Lane:
     @property
     def waits(self) -> bool:
         """True if a person has to answer before the next turn."""
-        return self._unapproved is not None or bool(self.held)
+        return self.unapproved is not None or bool(self.held)
 
     async def answered(self) -> Start | Told:
         """Ask what has to be answered, and return how the work goes on."""
-        payload, self._unapproved = self._unapproved, None
-        if payload is not None:
-            return await self._plan_answered(payload)
-        held, self.held = self.held, []
-        return Told(await self.asks.effects(held, self.effects))
+        if self.unapproved is not None:
+            return await self._plan_answered(self.unapproved)
+        while self.held:
+            # Only what was answered is put away: a run that waits here for days asks the rest again.
+            together = [each for each in self.held if each.rules == self.held[0].rules]
+            self.told.append(await self.asks.effects(together, self.effects))
+            self.held = [each for each in self.held if each not in together]
+        told, self.told = "\n".join(self.told), []
+        return Told(told)
 
     async def allows(self, role: Role, tool: str, arguments: Mapping[str, Any]) -> str | None:
         """Ask a person for one call; return None if it may be made, else what the role is told."""
@@ -163,12 +202,17 @@ class Lane:
             return None
 
     async def _plan_answered(self, payload: PlanPayload) -> Start | Told:
-        self._plans += 1
         document = payload.model_dump_json(indent=2)
         gate = Gate(
-            f"plan-{self._plans}", "plan", "Go on with this plan?", StopCode.NEEDS_PERSON, document, editable=document
+            f"plan-{self.counts.plans + 1}",
+            "plan",
+            "Go on with this plan?",
+            StopCode.NEEDS_PERSON,
+            document,
+            editable=document,
         )
         answer = await self.engine.wait(gate)
+        self.counts.plans, self.unapproved = self.counts.plans + 1, None
         if answer.kind == "no":
             why = answer.text or "no reason was given"
             return Told(f"A person refused this plan: {why}. Mend it and hand it over again.")
@@ -186,8 +230,8 @@ class Lane:
         taken = await self.take()
         self._refuse_what_policy_closes(taken)
         if taken.tree == self.base_tree:
-            self._unchanged += 1
-            if self._unchanged == 2:
+            self.counts.unchanged += 1
+            if self.counts.unchanged == 2:
                 raise RunError(StopCode.NOTHING_CHANGED, "The executor handed over twice without changing a file.")
             raise Repairable("no file differs from the base commit: make the change, then hand over")
         comparison = await self.check()
@@ -205,7 +249,7 @@ class Lane:
             comparison,
             self.outside_plan(),
             self.store.diff(self.base_tree, self.tree),
-            self.store.diff(self._reviewed, self.tree) if self._reviewed else "",
+            self.store.diff(self.reviewed, self.tree) if self.reviewed else "",
             self.amendments.granted,
             self.allowed_paths(),
         )
@@ -214,7 +258,7 @@ class Lane:
         """Keep a review that hands back and return the executor's repair packet."""
         self._check_step("hand_back", review, "reviewer")
         plan = self._judged(review)
-        self._reviewed = self.tree
+        self.reviewed = self.tree
         rounds = self.job.settings.limits.review_rounds
         if len(self.reviews) >= rounds:
             raise RunError(
@@ -232,8 +276,8 @@ class Lane:
         """Keep the review that ends the lane; one that passes by a test that is red goes back once."""
         self._check_step("finish_review", review, "reviewer")
         red = red_evidence(review, self.head) if review.verdict == "pass" else []
-        self._contradicted += bool(red)
-        if self._contradicted == 1 and red:
+        self.counts.contradicted += bool(red)
+        if self.counts.contradicted == 1 and red:
             raise Repairable(
                 f"{'; '.join(red)}: name what shows the criterion, make it `not shown`, or hand the change back"
             )
@@ -243,35 +287,49 @@ class Lane:
 
     async def take(self) -> TakenTree:
         """Take the workspace as a tree; what it is bound to from here on is its id."""
-        self._takes += 1
+        self.counts.takes += 1
+        key = str(self.counts.takes)
+        taken = await self.engine.step("tree", key, self._taken, TakenTree)
+        # The result may be another machine's.
+        if not self.store.holds(taken.tree) and self.store.build(self.base_tree, self.effects.overlay()) != taken.tree:
+            raise RunError(StopCode.INTERNAL, f"the tree {taken.tree} cannot be made again")
+        self._keep(taken)
+        return taken
 
-        async def take() -> TakenTree:
-            return take_tree(await self.sandbox.entries(), self.store, self.base_tree)
+    async def keep(self) -> None:
+        """Take the workspace as it is when the run ends; no step, since nothing comes after it.
 
-        taken = await self.engine.step("tree", str(self._takes), take)
+        One that is gone is made of what was settled last.
+        """
+        if self.sandbox.begun:
+            self._keep(await self._taken())
+        elif changes := self.effects.overlay():
+            self.tree = self.store.build(self.base_tree, changes)
+
+    async def _taken(self) -> TakenTree:
+        return take_tree(await self.sandbox.entries(), self.store, self.base_tree)
+
+    def _keep(self, taken: TakenTree) -> None:
         self.tree = taken.tree
         self.ignored = taken.ignored
         self.events.emit("tree.taken", tree=taken.tree, changed=taken.changed, refused=taken.refused)
-        return taken
 
     async def check(self) -> Comparison:
         """Check the tree taken last, write `test-result.json`, and return what it shows."""
-
-        async def check() -> tuple[list[CheckRecord], Comparison]:
-            return await check_change(
-                self.store,
-                self.setup,
-                self.base_tree,
-                self.tree,
-                self.base,
-                self.open_sandbox,
-                time_limit=self.job.settings.limits.check_seconds,
-                on_repeat=lambda names: self.events.emit("phase", name="head-again", checks=names),
-                accepted=self.allowed_paths(),
-                audit=self.job.audit,
-            )
-
-        self.head, comparison = await self.engine.step("checks", str(self._takes), check)
+        self.head, comparison = await check_change(
+            self.store,
+            self.setup,
+            self.base_tree,
+            self.tree,
+            self.base,
+            self.open_sandbox,
+            time_limit=self.job.settings.limits.check_seconds,
+            on_repeat=lambda names: self.events.emit("phase", name="head-again", checks=names),
+            accepted=self.allowed_paths(),
+            audit=self.job.audit,
+            steps=self.engine,
+            label=f"head-{self.counts.takes}",
+        )
         self.comparison, self.checked = comparison, self.tree
         for record in self.head:
             self.events.emit(
@@ -314,9 +372,9 @@ class Lane:
         reasons = [*taken.refused, *self.closed()]
         if not reasons:
             return
-        self._refused += 1
+        self.counts.refused += 1
         text = "; ".join(reasons)
-        if self._refused == _REFUSALS:
+        if self.counts.refused == _REFUSALS:
             raise RunError(StopCode.POLICY_REFUSED, f"The change touches what is closed to agents: {text}")
         raise Repairable(f"this change cannot be delivered, undo these parts and hand over again: {text}")
 

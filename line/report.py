@@ -1,6 +1,7 @@
 """The papers of a run, made from its records when it ends, whatever ended it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from andon.delivery.audit_line import audit_section
 from andon.delivery.memory import memory_md
@@ -9,15 +10,27 @@ from andon.delivery.taking import Kept
 from andon.line.job import Job
 from andon.line.lane import Lane
 from andon.line.run_folder import RunFolder
-from andon.records.result import RunResult
+from andon.records.result import AuditHead, RunResult
 from andon.records.stops import StopCode
 
 
-def committed_papers(job: Job, lane: Lane, warnings: Sequence[str]) -> dict[str, bytes]:
-    """Return the readable papers, by file name: what the branch carries as its second commit."""
+@dataclass(frozen=True)
+class Committed:
+    """What the branch carries as its second commit."""
+
+    papers: dict[str, str]
+    """By file name."""
+    anchor: AuditHead
+    """The head of the event stream that they name."""
+
+
+def committed_papers(job: Job, lane: Lane, warnings: Sequence[str]) -> Committed:
+    """Return the readable papers."""
     papers = _readable(job, lane, warnings, StopCode.DELIVERED, None)
     stored = {name: lane.folder.papers[name] for name in ("plan.json", "test-result.json")}
-    return stored | {name: text.encode("utf-8", errors="backslashreplace") for name, text in papers.items()}
+    texts = papers | {name: data.decode() for name, data in stored.items()}
+    whole = {name: text.encode("utf-8", errors="backslashreplace").decode() for name, text in texts.items()}
+    return Committed(whole, lane.events.anchor())
 
 
 def write_papers(folder: RunFolder, job: Job, result: RunResult, lane: Lane | None) -> None:

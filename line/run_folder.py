@@ -21,8 +21,8 @@ class RunFolder:
     """The repository's work tree."""
     run_id: str
     task_id: str
-    lock: TaskLock
-    """Held until `release`: one task has one run at a time."""
+    lock: TaskLock | None
+    """Held until `release`: one task has one run at a time. None: the table of runs sees to that."""
     papers: dict[str, bytes] = field(default_factory=dict)
     """What has been written so far, by file name."""
 
@@ -34,22 +34,31 @@ class RunFolder:
             UserError: if `factory` or what stands below it leads out of the repository or cannot be written, or another
                 run of the task is going on.
         """
-        state = root / "factory" / ".state"
-        shown = f"factory/runs/{task_id}"
-        _refuse_links(root, ("factory", "factory/.state", "factory/.state/runs", "factory/runs", shown))
+        _refuse_links(root, _folders(task_id))
         try:
-            state.mkdir(parents=True, exist_ok=True)
-            ignore = state / ".gitignore"
-            # An empty one is what a full disk left of it.
-            if not ignore.exists() or not ignore.stat().st_size:
-                ignore.write_text("*\n", encoding="utf-8")
+            state = _state(root)
             folder = cls(root, run_id, task_id, TaskLock.take(state / "locks", task_id, run_id))
             folder._mend()
             folder.path.mkdir(parents=True)
         except OSError as error:
-            raise UserError(
-                f"cannot write the run folder below {state}: {error.strerror}; free it and try again"
-            ) from error
+            raise _not_written(root, error) from error
+        return folder
+
+    @classmethod
+    def of_table(cls, root: Path, run_id: str, task_id: str) -> "RunFolder":
+        """Make or find the folder of a run that the table of runs gives to one process at a time.
+
+        Raises:
+            UserError: as `create`.
+        """
+        _refuse_links(root, _folders(task_id))
+        folder = cls(root, run_id, task_id, None)
+        try:
+            _state(root)
+            folder._mend()
+            folder.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_written(root, error) from error
         return folder
 
     @property
@@ -105,7 +114,8 @@ class RunFolder:
 
     def release(self) -> None:
         """Let another run of the task begin. Releasing twice is fine."""
-        self.lock.release()
+        if self.lock is not None:
+            self.lock.release()
 
     def _mend(self) -> None:
         """Undo a publication that did not come to its end; the lock keeps those of living runs out of this."""
@@ -119,6 +129,25 @@ class RunFolder:
         # No task id begins with a dot, so these two are nobody's folder.
         target = self.root / self.shown
         return target, target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
+
+
+def _folders(task_id: str) -> tuple[str, ...]:
+    return ("factory", "factory/.state", "factory/.state/runs", "factory/runs", f"factory/runs/{task_id}")
+
+
+def _state(root: Path) -> Path:
+    state = root / "factory" / ".state"
+    state.mkdir(parents=True, exist_ok=True)
+    ignore = state / ".gitignore"
+    # An empty one is what a full disk left of it.
+    if not ignore.exists() or not ignore.stat().st_size:
+        ignore.write_text("*\n", encoding="utf-8")
+    return state
+
+
+def _not_written(root: Path, error: OSError) -> UserError:
+    state = root / "factory" / ".state"
+    return UserError(f"cannot write the run folder below {state}: {error.strerror}; free it and try again")
 
 
 def _clean(name: str, content: str) -> str:

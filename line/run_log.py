@@ -7,7 +7,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -18,7 +18,8 @@ from andon.records.errors import UserError
 
 LARGEST = 1 << 26
 """No event comes near to as many bytes."""
-_NAME = "audit.jsonl"
+NAME = "audit.jsonl"
+"""What a log is called in its folder."""
 _FIRST = 65_536
 
 
@@ -40,6 +41,25 @@ class RunLog:
         held = holder_of(self.root / STATE / "locks" / self.task_id.casefold())
         return held is not None and held.run_id == self.run_id
 
+    @contextmanager
+    def opened(self) -> Iterator[BinaryIO]:
+        """Open it to read; never through a link that leaves the repository, and only a plain file.
+
+        Raises:
+            UserError: it cannot be read so.
+        """
+        shown = self.path.relative_to(self.root)
+        if not self.path.resolve().is_relative_to(self.root.resolve()):
+            raise UserError(f"{shown} is a link that leaves the repository: andon did not put it there")
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError as error:
+            raise UserError(f"{shown} cannot be read: {error.strerror}. Make it readable.") from error
+        with os.fdopen(fd, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                raise UserError(f"{shown} is no file: andon did not put it there")
+            yield stream
+
 
 def find_log(root: Path, wanted: str) -> RunLog:
     """Return the log of a run, of a task's latest run, or with `last` of the run that wrote last.
@@ -49,43 +69,32 @@ def find_log(root: Path, wanted: str) -> RunLog:
     """
     found = None
     if wanted == "last":
-        found = next(_newest_first(root), None)
+        found = next(newest_first(root), None)
     elif wanted and "/" not in wanted and "\0" not in wanted and not wanted.startswith("."):
-        own = root / STATE / "runs" / wanted / _NAME
-        logs = ([own] if own.is_file() else []), _newest_first(root), _published(root)
-        found = next((log for some in logs for log in some if wanted in (log.parent.name, *_named(log))), None)
+        own = root / STATE / "runs" / wanted / NAME
+        logs = ([own] if own.is_file() else []), newest_first(root), _published(root)
+        found = next((log for some in logs for log in some if wanted in (log.parent.name, *named_in(log))), None)
     if found is None:
         raise UserError(f"no run or task {wanted!r} has left a log here: `andon status` shows what there is")
-    run_id, task_id = _named(found)
+    run_id, task_id = named_in(found)
     if not run_id:
         result = result_at(root, found.with_name("result.json"), []) or {}
         run_id, task_id = result.get("run_id", found.parent.name), result.get("task_id", "")
-    log, own = RunLog(root, found, run_id, task_id), root / STATE / "runs" / run_id / _NAME
+    log, own = RunLog(root, found, run_id, task_id), root / STATE / "runs" / run_id / NAME
     if log.going_on() and own.is_file():
         return replace(log, path=own)
-    shown = root / RUNS / task_id / _NAME
-    same = task_id and "/" not in task_id and shown.is_file() and _named(shown)[0] == run_id
+    shown = root / RUNS / task_id / NAME
+    same = task_id and "/" not in task_id and shown.is_file() and named_in(shown)[0] == run_id
     return replace(log, path=shown) if same else log
 
 
-@contextmanager
-def opened(log: RunLog) -> Iterator[BinaryIO]:
-    """Open a log to read; never through a link that leaves the repository, and only a plain file.
+def opened(log: RunLog) -> AbstractContextManager[BinaryIO]:
+    """Open a log to read.
 
     Raises:
-        UserError: it cannot be read so.
+        UserError: it cannot be read.
     """
-    shown = log.path.relative_to(log.root)
-    if not log.path.resolve().is_relative_to(log.root.resolve()):
-        raise UserError(f"{shown} is a link that leaves the repository: andon did not put it there")
-    try:
-        fd = os.open(log.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        raise UserError(f"{shown} cannot be read: {error.strerror}. Make it readable.") from error
-    with os.fdopen(fd, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise UserError(f"{shown} is no file: andon did not put it there")
-        yield stream
+    return log.opened()
 
 
 def lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -107,24 +116,26 @@ def event_of(line: bytes) -> dict[str, Any] | None:
     return event if isinstance(event.get("at"), str) and isinstance(event.get("kind"), str) else None
 
 
-def _newest_first(root: Path) -> Iterator[Path]:
-    logs = [*(root / STATE / "runs").glob(f"*/{_NAME}"), *_published(root)]
+def newest_first(root: Path) -> Iterator[Path]:
+    """Yield every log of the repository at `root`, the one written last first."""
+    logs = [*(root / STATE / "runs").glob(f"*/{NAME}"), *_published(root)]
     # Of equal ones the run's own: it was there before it was shown.
-    yield from sorted(logs, key=_written, reverse=True)
+    yield from sorted(logs, key=written_at, reverse=True)
 
 
 def _published(root: Path) -> list[Path]:
-    return sorted(log for log in (root / RUNS).glob(f"*/{_NAME}") if not log.parent.name.startswith("."))
+    return sorted(log for log in (root / RUNS).glob(f"*/{NAME}") if not log.parent.name.startswith("."))
 
 
-def _written(log: Path) -> int:
+def written_at(log: Path) -> int:
+    """Return when a log was written last, in nanoseconds since 1970; 0 if it is gone."""
     try:
         return log.stat().st_mtime_ns
     except OSError:
         return 0
 
 
-def _named(log: Path) -> tuple[str, str]:
+def named_in(log: Path) -> tuple[str, str]:
     """Return run and task as the first event names them; empty where it does not."""
     try:
         fd = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)

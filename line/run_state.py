@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from andon.guardrails.budgets import Budget
 from andon.line.effect_log import EffectLog
 from andon.line.lane import Lane
+from andon.line.saved import Facts
 from andon.records.events import RunEvent
 from andon.records.result import Usage
-from andon.records.setup import SetupFacts
+from andon.records.review import Review
 
 if TYPE_CHECKING:
     from andon.records.calls import Role
@@ -38,8 +39,8 @@ class RunState:
     budget: Budget
     warnings: list[str]
     effects: EffectLog = field(default_factory=EffectLog)
-    sandbox_tier: str = ""
-    setup: SetupFacts | None = None
+    facts: Facts = field(default_factory=lambda: Facts(tier=""))
     lane: Lane | None = None
+    review: Review | None = None
     branch: str | None = None
     head_commit: str | None = None

@@ -35,6 +35,7 @@ class Sandboxes:
         self._tier = job.tier
         self._base_toolchain = job.toolchain
         self._toolchain = job.toolchain
+        self._ready = False
         self.installed: SetupFacts | None = None
         """What was installed for them, once the first one stands."""
 
@@ -42,6 +43,10 @@ class Sandboxes:
     def tier(self) -> str:
         """The tier of them all; empty while `auto` has not chosen one."""
         return "" if self._tier == "auto" else self._tier
+
+    def go_on(self, tier: str) -> None:
+        """Keep to the tier that the run has had so far, in another process."""
+        self._tier = tier_of(tier)
 
     async def workspace(self, tree: str) -> Sandbox:
         """Return the first sandbox, which has the programs of the project's checks; later ones are of its tier.
@@ -53,6 +58,11 @@ class Sandboxes:
             RunError: `no-toolchain` if a program is missing, or as `start_sandbox`.
             UserError: as `start_sandbox`.
         """
+        sandbox = await self._chosen(tree)
+        self._ready = True
+        return sandbox
+
+    async def _chosen(self, tree: str) -> Sandbox:
         try:
             return await self._equipped(tree)
         except _Lacking as error:
@@ -72,11 +82,15 @@ class Sandboxes:
         return sandbox
 
     async def fresh(self, tree: str) -> Sandbox:
-        """Return a new sandbox that holds `tree`. A start that is cancelled ends first, so that it can be closed.
+        """Return a new sandbox that holds `tree`; the first one of a process is chosen as `workspace` does.
 
         Raises:
             RunError, UserError: as `start_sandbox`.
         """
+        return await (self._start(tree) if self._ready else self.workspace(tree))
+
+    async def _start(self, tree: str) -> Sandbox:
+        """Start one. A start that is cancelled ends first, so that it can be closed."""
         job = self._job
         starting = asyncio.ensure_future(
             start_sandbox(
@@ -122,7 +136,7 @@ class Sandboxes:
 
     async def _equipped(self, tree: str) -> Sandbox:
         await self._install()
-        sandbox = await self.fresh(tree)
+        sandbox = await self._start(tree)
         try:
             missing = await _missing(sandbox, self._setup.programs)
             if missing:

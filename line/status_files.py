@@ -4,12 +4,12 @@ What is damaged or foreign becomes a problem, path and sentence, and hides nothi
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from andon.line.task_lock import holder_of
+from andon.line.task_lock import Holder, holder_of
 
 QUEUE_PATH, RUNS, STATE = "factory/tasks/queue.json", "factory/runs", "factory/.state"
 _TAIL = 65_536
@@ -25,12 +25,17 @@ class Running:
 
     run_id: str
     process: int
+    """Its process, on the machine of its worker."""
     since: str
     """When it began, ISO 8601 in UTC; empty if its events cannot be read."""
     doing: str
     """The last phase it reported; empty likewise."""
     title: str
     """Its task's; empty likewise."""
+    worker: str = ""
+    """Which worker has it; empty where it is this process alone that does."""
+    event: Mapping[str, Any] | None = None
+    """The last event it stored; None if it cannot be read."""
 
 
 def queue_of(root: Path, problems: Problems) -> dict[str, dict[str, str]]:
@@ -53,10 +58,11 @@ def queue_of(root: Path, problems: Problems) -> dict[str, dict[str, str]]:
     return found
 
 
-def results_of(root: Path, problems: Problems) -> Iterator[dict[str, Any]]:
+def results_of(root: Path, problems: Problems, known: Collection[str] = ()) -> Iterator[dict[str, Any]]:
+    """Return the results of the latest run of every task but those in `known`, which are not read."""
     for folder in _children(root, root / RUNS, problems):
         shown = f"{RUNS}/{folder.name}"
-        if folder.name.startswith("."):
+        if folder.name.startswith(".") or folder.name in known:
             continue
         if folder.is_symlink() or not folder.is_dir():
             problems.append((shown, "is no run folder: andon did not put it there"))
@@ -69,6 +75,7 @@ def results_of(root: Path, problems: Problems) -> Iterator[dict[str, Any]]:
 
 
 def result_at(root: Path, path: Path, problems: Problems) -> dict[str, Any] | None:
+    """Return the result at `path`; None, and a problem, if there is none that can be understood."""
     found = _json(root, path, problems)
     if found is None:
         return None
@@ -94,33 +101,38 @@ def running_of(root: Path, problems: Problems) -> Iterator[tuple[str, Running]]:
     for lock in _children(root, root / STATE / "locks", problems):
         held = None if lock.is_symlink() else holder_of(lock)
         if held is not None:
-            since, doing, title = _progress(root / STATE / "runs" / held.run_id / "audit.jsonl")
-            yield lock.name, Running(held.run_id, held.process, since, doing, title)
+            yield lock.name, _running(root / STATE / "runs" / held.run_id / "audit.jsonl", held)
 
 
-def _progress(path: Path) -> tuple[str, str, str]:
-    """Return when a run began, its last phase and its title, from its events; what cannot be read is left empty."""
+def _running(path: Path, held: Holder) -> Running:
+    """Return how far a run has come by its events; what cannot be read of them is left empty."""
     try:
         with path.open("rb") as stream:
-            first = stream.readline(_TAIL)
+            first = _event(stream.readline(_TAIL))
             stream.seek(max(0, stream.seek(0, 2) - _TAIL))
-            tail = stream.read(_TAIL).splitlines()
+            tail = [event for line in stream.read(_TAIL).splitlines() if (event := _event(line))]
     except OSError:
-        return "", "", ""
-    at, begun = _event(first, "run.started")
-    phases = [data["name"] for _, data in (_event(line, "phase") for line in tail) if "name" in data]
-    return at, str(phases[-1]) if phases else "", str(begun.get("title", ""))
+        first, tail = None, []
+    begun = first if first and first["kind"] == "run.started" else None
+    phases = [event["data"]["name"] for event in tail if event["kind"] == "phase" and "name" in event["data"]]
+    return Running(
+        held.run_id,
+        held.process,
+        since=str(begun["at"]) if begun else "",
+        doing=str(phases[-1]) if phases else "",
+        title=str(begun["data"].get("title", "")) if begun else "",
+        event=tail[-1] if tail else None,
+    )
 
 
-def _event(line: bytes, kind: str) -> tuple[str, dict[str, Any]]:
-    """Return time and data of an event of that kind; nothing for others, and for a line that is cut."""
+def _event(line: bytes) -> dict[str, Any] | None:
+    """Return the event of a line; None for one that is cut or holds none."""
     try:
         event = json.loads(line)
-        if event["kind"] == kind and isinstance(event["data"], dict):
-            return str(event["at"]), event["data"]
+        whole = isinstance(event["data"], dict) and isinstance(event["kind"], str) and isinstance(event["at"], str)
+        return event if whole else None
     except (ValueError, KeyError, TypeError):
-        pass
-    return "", {}
+        return None
 
 
 def _children(root: Path, folder: Path, problems: Problems) -> list[Path]:

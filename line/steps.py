@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from andon.records.errors import RunError
 from andon.records.events import Events
+from andon.records.parked import Parked
+from andon.records.ports import Steps
 from andon.records.stops import StopCode
 
 T = TypeVar("T")
@@ -46,11 +48,33 @@ class Answer:
 Ask = Callable[[Gate], Awaitable[Answer]]
 
 
+class Engine(Steps, Protocol):
+    """Steps, and waits for a person."""
+
+    async def begin(self) -> None:
+        """Find out whether somebody can be asked, before the first step."""
+        ...
+
+    parks: bool
+    """Whether a run that waits for a person is kept and gone on with; without it the wait is its end."""
+
+    @property
+    def someone_there(self) -> bool:
+        """True if a person can be asked at a gate."""
+        ...
+
+    async def wait(self, gate: Gate) -> Answer:
+        """Return what a person answered; see `InProcessEngine.wait`."""
+        ...
+
+
 class InProcessEngine:
     """Runs every step once, in this process, and remembers nothing after it.
 
     A step's identity is its name and key; the body of a run must give the same sequence of identities every time.
     """
+
+    parks = False
 
     def __init__(self, events: Events, ask: Ask | None = None) -> None:
         """`ask` puts a gate to a person and returns the answer; without it every gate parks the run."""
@@ -76,6 +100,18 @@ class InProcessEngine:
         finally:
             self._events.emit("step.ended", name=name, key=key, outcome=outcome)
 
+    def recorded(self, name: str, key: str) -> bool:
+        """Nothing is stored."""
+        return False
+
+    @property
+    def replaying(self) -> bool:
+        """Nothing is stored."""
+        return False
+
+    async def begin(self) -> None:
+        """There is nothing to find out."""
+
     @property
     def someone_there(self) -> bool:
         """True if a person can be asked at a gate."""
@@ -85,12 +121,13 @@ class InProcessEngine:
         """Return what a person answered: anything but `stop`.
 
         Raises:
-            RunError: with the gate's stop code if nobody can be asked here; `interrupted` if the person stops the run.
+            Parked: with the gate's stop code if nobody can be asked here.
+            RunError: `interrupted` if the person stops the run.
         """
         facts = {"gate": gate.name, "subject": gate.subject, "rule": gate.rule, "question": gate.question}
         self._events.emit("phase", name="waiting", **facts)
         if self._ask is None:
-            raise RunError(gate.parked, gate.question)
+            raise Parked(gate.parked, gate.question, gate)
         answer = await self._ask(gate)
         self._events.emit("gate.answered", gate=gate.name, answer=answer.kind)
         if answer.kind == "stop":

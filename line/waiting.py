@@ -1,6 +1,6 @@
-"""Which questions wait for a person, read without a schema library and without looking at their seals.
+"""Which questions of IDE clients wait for a person, read without a schema library and without looking at their seals.
 
-For showing only: what may be answered is decided by `approvals.py`.
+For showing only: what may be answered is decided by `approvals.py`. Those of runs stand in the tables.
 """
 
 import json
@@ -23,8 +23,8 @@ class Waiting:
     """What is asked, in a line."""
     run_id: str
     """Whose question it is."""
-    expires_at: int
-    """Seconds since 1970, UTC."""
+    expires_at: float | None
+    """Seconds since 1970, UTC; None: never."""
 
 
 def waiting_in(root: Path, now: float) -> tuple[Waiting, ...]:
@@ -36,7 +36,7 @@ def waiting_in(root: Path, now: float) -> tuple[Waiting, ...]:
     if any((root / name).is_symlink() for name in ("factory", "factory/.state", APPROVALS)):
         return ()
     found = [one for path in folder.glob("????????.json") if (one := _read(path, now)) is not None]
-    return tuple(sorted(found, key=lambda one: (one.expires_at, one.id)))
+    return tuple(sorted(found, key=lambda one: (one.expires_at or 0, one.id)))
 
 
 def _read(path: Path, now: float) -> Waiting | None:

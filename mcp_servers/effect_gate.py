@@ -5,12 +5,14 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from os import fsdecode, fsencode
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from andon.guardrails.effects import Change, Effect, TestsSeen, judge_effects
+from andon.guardrails.effects import GONE, Effect, TestsSeen, judge_effects
+from andon.guardrails.effects import Change as Judged
 from andon.guardrails.judge import Policy
 from andon.guardrails.named_paths import shows
 from andon.guardrails.test_files import is_test_file
+from andon.mcp_servers.overlay import Overlay
 from andon.mcp_servers.settled import Held, Settled, name_of, plain_words, readable, told
 from andon.mcp_servers.workspace_diff import (
     BaseTree,
@@ -31,6 +33,7 @@ from andon.records.stops import StopCode
 from andon.sandbox.droppings import is_dropping
 from andon.sandbox.names import path_problem, shown
 from andon.sandbox.protocol import Entry, Sandbox
+from andon.sandbox.store import Change
 
 if TYPE_CHECKING:
     from andon.guardrails.scope import Scope
@@ -75,6 +78,7 @@ class EffectGate:
         self._changed: dict[bytes, str] = {}
         self._allowed: set[tuple[str, str]] = set()
         self._state: str | None = None
+        self._overlay = Overlay()
 
     @property
     def state(self) -> str:
@@ -86,10 +90,45 @@ class EffectGate:
             self._state = digest.hexdigest()
         return self._state
 
+    def lay(self, changes: Iterable[Change], allowed: Collection[tuple[str, str]] = ()) -> None:
+        """Go on from a workspace that differs from the base by `changes`, before anybody looks at it.
+
+        `allowed` is what people allowed of it, as `saved_allowed`.
+        """
+        for change in changes:
+            self._overlay.changes[change.path] = change
+            self._changed[change.path] = _id_of(change)
+        self._allowed |= set(allowed)
+        self._state = None
+
+    def overlay(self) -> list[Change]:
+        """Return what makes the base the workspace as it was settled last: what a new sandbox is made of."""
+        return list(self._overlay.changes.values())
+
+    @property
+    def saved_allowed(self) -> list[tuple[str, str]]:
+        """What people allowed: path and entry."""
+        return sorted(self._allowed)
+
+    def take(self) -> dict[str, Any]:
+        """Return what calls have changed since the last time, as JSON, for `give`."""
+        return self._overlay.take() | {"allowed": self.saved_allowed}
+
+    def give(self, taken: Mapping[str, Any]) -> None:
+        """Go on from what `take` returned in the process that went before, whose workspace is gone."""
+        self._allowed = {(path, entry) for path, entry in taken["allowed"]}
+        for path, change in self._overlay.give(taken):
+            if change is None:
+                self._changed.pop(path, None)
+            else:
+                self._changed[path] = _id_of(change)
+        self._state = None
+
     async def begin(self) -> None:
         """Take the workspace as it lies there for what later calls are compared with; nothing in it is judged."""
+        self._changed.clear()
         self._snapshot = await self._look()
-        paths = self._snapshot.keys() | self._base.files.keys()
+        paths = self._snapshot.keys() | self._base.files.keys() | self._overlay.changes.keys()
         await asyncio.to_thread(self._note, paths)
         self.begun = True
 
@@ -187,9 +226,11 @@ class EffectGate:
         for path in paths:
             entry, file = self._snapshot.get(path), self._base.files.get(path)
             if self._free.get(path) or is_base(entry, file):
-                self._changed.pop(path, None)
+                was = self._changed.pop(path, None)
+                self._overlay.back(path, entry, changed=was is not None)
             else:
                 self._changed[path] = entry_id(entry)
+                self._overlay.now(path, entry)
         self._state = None
 
     def _learn_free(self, paths: Iterable[bytes]) -> None:
@@ -213,7 +254,7 @@ class EffectGate:
         kinds, named = self._kinds(call.role), shows(call)
         blobs = Blobs(self._base.read)
         changes = [
-            Change(
+            Judged(
                 fsdecode(path),
                 blobs.content(before.get(path)),
                 blobs.content(entry),
@@ -239,7 +280,7 @@ class EffectGate:
         self._remember_allowed(stands, tests, {*approved, *kinds})
         return found
 
-    def _remember_allowed(self, stands: Sequence[Change], tests: TestsSeen | None, approved: Collection[str]) -> None:
+    def _remember_allowed(self, stands: Sequence[Judged], tests: TestsSeen | None, approved: Collection[str]) -> None:
         """Remember what stands only because people allowed it, now or what it was made of before."""
         if not (approved or self._allowed or any(self._accepted(change.path, change.entry) for change in stands)):
             return
@@ -263,6 +304,10 @@ class EffectGate:
         meant = {path: entry for path, entry in after.items() if path not in effects} | dict(old)
         await self.sandbox.restore([old.get(path, path) for path in effects])
         return await self._checked(meant)
+
+
+def _id_of(change: Change) -> str:
+    return GONE if change.mode is None else f"{change.mode} {change.id()}"
 
 
 def _with_the_way(

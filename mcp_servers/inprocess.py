@@ -1,6 +1,7 @@
 """How our own agents reach the toolset: the SDK's MCP server interface over a client in this process."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -39,7 +40,9 @@ class ToolConnection(MCPServer):
         self._own = {tool.name: tool for tool in own}
         self._role = role
         self._steps = steps
-        self._calls = 0
+        self.calls = 0
+        """Calls made so far in the run; the next one's step has the next number."""
+        self._asks: Counter[str] = Counter()
         self._tools: list[ListedTool] | None = None
         self._client: Client | None = None
         self._task: asyncio.Task[None] | None = None
@@ -84,7 +87,7 @@ class ToolConnection(MCPServer):
         Raises:
             RunError: the run cannot go on, such as with a lost sandbox.
         """
-        self._calls += 1
+        self.calls += 1
         client = self._connected()
 
         async def call() -> CallToolResult:
@@ -95,7 +98,7 @@ class ToolConnection(MCPServer):
                     raise self._workbench.stop.error from error
                 raise
 
-        return await self._steps.step(f"tool:{tool_name}", f"{self._role}-{self._calls}", call)
+        return await self._steps.step(f"tool:{tool_name}", f"{self._role}-{self.calls}", call, CallToolResult)
 
     async def list_prompts(self) -> ListPromptsResult:
         """There are none."""
@@ -109,11 +112,22 @@ class ToolConnection(MCPServer):
         self, tool: ListedTool, agent: AgentBase[Any] | None
     ) -> Callable[[RunContextWrapper[Any], dict[str, Any], str], Awaitable[bool]]:
         # Private in the SDK (pinned below 0.25): its public setting is not shown the arguments.
-        async def needs(_: RunContextWrapper[Any], arguments: dict[str, Any], __: str) -> bool:
+        async def asked() -> bool:
+            return True
+
+        async def needs(_: RunContextWrapper[Any], arguments: dict[str, Any], call_id: str) -> bool:
+            self._asks[call_id] += 1
+            key = f"{call_id}-{self._asks[call_id]}"
+            # Only a yes is kept: without one the call itself comes next, and was judged where it was made.
+            if self._steps.recorded("asks", key):
+                return await self._steps.step("asks", key, asked, bool)
+            if self._steps.replaying:
+                return False
             try:
-                return await needs_person(self._workbench, self._role, self._own, tool.name, arguments)
+                needed = await needs_person(self._workbench, self._role, self._own, tool.name, arguments)
             except RunError as error:
                 raise _RunStopped(error.code, str(error)) from error
+            return needed and await self._steps.step("asks", key, asked, bool)
 
         return needs
 

@@ -50,7 +50,7 @@ async def settle(
     _tell(settled, call, events)
     said = hold(settled.held) if hold is not None and settled.held else ""
     text = "\n".join(part for part in (settled.text, said) if part)
-    return _with_text(result, text) if text else result
+    return with_text(result, text)
 
 
 def _tell(settled: Settled, call: ToolCall, events: Events) -> None:
@@ -61,7 +61,10 @@ def _tell(settled: Settled, call: ToolCall, events: Events) -> None:
         events.emit("effect.held", path=held.path, rule=held.rule, reason=held.reason, entry=held.entry, **whose)
 
 
-def _with_text(result: HandlerResult, text: str) -> HandlerResult:
+def with_text(result: HandlerResult, text: str) -> HandlerResult:
+    """Return `result` with `text`, if there is any, below its own."""
+    if not text:
+        return result
     parts: list[Any] = result.get("content", []) if isinstance(result, dict) else []
     if not isinstance(result, dict) or not parts or parts[0].get("type") != "text":
         return result

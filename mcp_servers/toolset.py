@@ -32,7 +32,7 @@ from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.meter import Meter
 from andon.mcp_servers.own_tools import OwnTool, judge_own
 from andon.mcp_servers.served_tools import Stop, answer, ended, served_tool
-from andon.mcp_servers.settle_call import Hold, settle, watch
+from andon.mcp_servers.settle_call import Hold, settle, watch, with_text
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.errors import RunError
 from andon.records.events import Events
@@ -68,6 +68,8 @@ class Workbench:
     """Undoes or holds what calls leave and may not; set once the workspace stands."""
     hold: Hold | None = None
     """Takes what was held, for whoever asks a person; None: nobody is asked."""
+    news: Callable[[], str] = str
+    """Gives what the next call has to tell of the workspace, once; empty for nothing."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the call that runs."""
     stop: Stop = field(default_factory=Stop)
@@ -210,7 +212,7 @@ async def _made(
     if watching is not None and workbench.stop.error is None:
         approved = set(asked.rules) if asked.verdict == "ask" else frozenset[str]()
         result = await settle(watching, call, approved, workbench.events, result, workbench.hold)
-    return result
+    return with_text(result, workbench.news())
 
 
 def _refused(

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol
 from andon.records.base import Record
 
 EventKind = Literal[
-    "run.started", "run.ended", "step.started", "step.ended", "phase", "warning",
+    "run.started", "run.parked", "run.resumed", "run.ended", "step.started", "step.ended", "phase", "warning",
     "agent.started", "model.delta", "model.retried", "model.answered", "tool.called", "tool.refused", "handoff",
     "handoff.refused", "review.given", "check.ended", "tree.taken", "gate.answered", "setup.ended",
     "effect.undone", "effect.held", "effect.applied", "approval.asked", "plan.amended", "budget.note",

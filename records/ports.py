@@ -16,3 +16,12 @@ class Steps(Protocol):
         is the type of the result, as pydantic writes and reads it.
         """
         ...
+
+    def recorded(self, name: str, key: str) -> bool:
+        """Say whether the result of this step is stored, so that `step` would not run it."""
+        ...
+
+    @property
+    def replaying(self) -> bool:
+        """True while the next step is one whose result is stored."""
+        ...

@@ -20,6 +20,7 @@ class StopCode(StrEnum):
     FLAKY = "flaky"
     NEEDS_PERSON = "needs-person"
     SECURITY_FINDINGS = "security-findings"
+    LANE_HALTED = "lane-halted"
     FAILED_REVIEW = "failed-review"
     ROUNDS_SPENT = "rounds-spent"
     CHECKS_FAILED = "checks-failed"
@@ -42,6 +43,7 @@ class StopCode(StrEnum):
     PROVIDER_FAILED = "provider-failed"
     CASSETTE_MISS = "cassette-miss"
     DISK_FAILED = "disk-failed"
+    DATABASE_GONE = "database-gone"
     INTERNAL = "internal"
     INTERRUPTED = "interrupted"
 
@@ -85,6 +87,12 @@ MEANINGS: dict[StopCode, Meaning] = {
         "waiting-approval",
         10,
         "The change adds what a security scan finds: read test-result.json and the diff, and decide yourself.",
+    ),
+    StopCode.LANE_HALTED: Meaning(
+        "waiting-approval",
+        10,
+        "Runs of this lane stopped in a row for the same reason: read the lesson that `andon queue` shows, mend the "
+        "cause, and open the lane with `andon queue resume LANE`.",
     ),
     StopCode.FAILED_REVIEW: Meaning("failed-review", 20, "Read review.md; narrow the task or answer its findings."),
     StopCode.ROUNDS_SPENT: Meaning(
@@ -148,6 +156,12 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.CASSETTE_MISS: Meaning("stopped", 60, "The run asked what was not recorded: record the cassette again."),
     StopCode.DISK_FAILED: Meaning(
         "stopped", 70, "Free space, or make writable what the message names, and run the task again."
+    ),
+    StopCode.DATABASE_GONE: Meaning(
+        "stopped",
+        70,
+        "The database did not answer for too long: see that it runs and that ANDON_DATABASE_URL names it, and go on "
+        "with `andon resume RUN`.",
     ),
     StopCode.INTERNAL: Meaning("stopped", 70, "This is a fault in andon: report it with the run folder."),
     StopCode.INTERRUPTED: Meaning("stopped", 130, "The run was interrupted; its tree and report are kept."),

@@ -87,6 +87,13 @@ class TreeStore:
         """Return the tree id of a commit."""
         return self._git("rev-parse", "--verify", f"{commit}^{{tree}}").decode().strip()
 
+    def holds(self, tree: str) -> bool:
+        """Say whether the tree itself is here."""
+        if (self.path / "objects" / tree[:2] / tree[2:]).is_file():
+            return True
+        asked = f"{tree}\n".encode()
+        return self._git("cat-file", "--batch-check=%(objecttype)", stdin=asked).strip() == b"tree"
+
     def files(self, tree: str) -> list[TreeFile]:
         """Return everything in `tree`, sorted by path."""
         return list_tree(self.path, tree)

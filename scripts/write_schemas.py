@@ -6,6 +6,7 @@ from pathlib import Path
 from andon.records.approvals import Approval
 from andon.records.base import Record
 from andon.records.checks import TestResult
+from andon.records.doctor import Examination, Maturity
 from andon.records.events import RunEvent
 from andon.records.plan import Plan
 from andon.records.project import ProjectContext
@@ -15,6 +16,8 @@ from andon.records.task import Task
 
 STORED: dict[str, type[Record]] = {
     "approval": Approval,
+    "doctor": Examination,
+    "doctor-maturity": Maturity,
     "plan": Plan,
     "project-context": ProjectContext,
     "result": RunResult,

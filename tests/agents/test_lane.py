@@ -1,7 +1,6 @@
 """The lane from end to end: who hands over to whom, what each role sees, and what ends the run."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +10,11 @@ from agents.items import TResponseOutputItem
 from agents.mcp import MCPServer
 from agents.testing import ModelCall, ModelStep, ScriptedModel, assistant_message, function_call
 from budget_kit import budget
+from crew_kit import CHANGES, MUST_FIX, PASS, PLAN, REPORT, ROLES, Line
 from openai.types.responses import ResponseOutputMessage, ResponseOutputRefusal
 
 from andon.agents.lane import run_lane
-from andon.agents.replies import Repairable, Start, Told, Waits
+from andon.agents.replies import Repairable
 from andon.records.calls import Role
 from andon.records.errors import RunError
 from andon.records.events import EventKind, Events
@@ -22,68 +22,6 @@ from andon.records.plan import ChangeReport, PlanPayload
 from andon.records.ports import Steps
 from andon.records.review import Review
 from andon.records.stops import StopCode
-
-ROLES: tuple[Role, ...] = ("planner", "executor", "reviewer")
-
-PLAN: dict[str, Any] = {
-    "summary": "Add the page.",
-    "acceptance_criteria": ["The page lists entries."],
-    "steps": ["Write a test.", "Write the page."],
-    "files": ["page.py"],
-    "tests": ["tests/test_page.py"],
-    "risks": [],
-}
-REPORT: dict[str, Any] = {"summary": "The page is there.", "not_done": []}
-MET = {"number": 1, "status": "met", "evidence": "tests/test_page.py::test_lists"}
-MUST_FIX = {"severity": "must-fix", "path": "page.py", "line": 3, "problem": "An empty list fails."}
-CHANGES: dict[str, Any] = {"verdict": "changes", "summary": "One gap.", "criteria": [MET], "findings": [MUST_FIX]}
-PASS: dict[str, Any] = {"verdict": "pass", "summary": "All shown.", "criteria": [MET], "findings": []}
-
-
-@dataclass
-class Line:
-    """The line's part: keeps what came, answers with fixed packets, and raises what a test planted first."""
-
-    came: list[PlanPayload | ChangeReport | Review] = field(default_factory=list)
-    raises: dict[str, list[Exception]] = field(default_factory=dict)
-    waits: bool = False
-    answers: list[Start | Told] = field(default_factory=list)
-    """What a person answers, in order, whenever the line waits."""
-    permits: list[str | None] = field(default_factory=list)
-    """What a person says of each call that needs one."""
-    asked: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    """The calls a person was asked for."""
-
-    async def answered(self) -> Start | Told:
-        self.waits = False
-        return self.answers.pop(0)
-
-    async def allows(self, role: Role, tool: str, arguments: Mapping[str, Any]) -> str | None:
-        self.asked.append((role, tool, dict(arguments)))
-        return self.permits.pop(0)
-
-    def _take(self, name: str, paper: PlanPayload | ChangeReport | Review) -> None:
-        if planted := self.raises.get(name):
-            raise planted.pop(0)
-        self.came.append(paper)
-
-    async def plan_ready(self, plan: PlanPayload) -> str:
-        self._take("plan_ready", plan)
-        if self.answers:
-            self.waits = True
-            raise Waits("A person reads the plan.")
-        return "PACKET executor"
-
-    async def change_ready(self, report: ChangeReport) -> str:
-        self._take("change_ready", report)
-        return "PACKET reviewer"
-
-    async def changes_wanted(self, review: Review) -> str:
-        self._take("changes_wanted", review)
-        return "PACKET repair"
-
-    async def review_finished(self, review: Review) -> None:
-        self._take("review_finished", review)
 
 
 class Script:

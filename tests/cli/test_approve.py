@@ -146,7 +146,12 @@ def test_without_an_id_what_waits_is_listed(repo: Path, environment: dict[str, s
     assert done.stdout.split("\n")[0] == "ab12cd34  May the MCP client call write_file?"
     assert done.stdout.split("\n")[1].endswith("minutes left, run run-1: andon approve ab12cd34")
     document = json.loads(piped(repo, environment, "approve", "--json").stdout)
-    assert document == {"schema_version": 1, "waiting": [asked.model_dump(mode="json")], "unreadable": []}
+    assert document == {
+        "schema_version": 1,
+        "waiting": [asked.model_dump(mode="json")],
+        "runs": [],
+        "unreadable": [],
+    }
 
 
 def test_where_nothing_waits_the_list_says_so(repo: Path, environment: dict[str, str]) -> None:

@@ -67,7 +67,7 @@ def going_on(repo: Path, task_id: str) -> Iterator[int]:
 def document(repo: Path, capfdbinary: pytest.CaptureFixture[bytes], *words: str) -> dict[str, Any]:
     assert main(["status", "-C", str(repo), "--json", *words]) == 0
     found: dict[str, Any] = json.loads(capfdbinary.readouterr().out)
-    assert (found["schema_version"], found["repository"]) == (1, str(repo))
+    assert (found["schema_version"], found["repository"]) == (2, str(repo))
     return found
 
 
@@ -76,7 +76,7 @@ def test_a_delivered_run_waits_for_a_person_with_branch_papers_and_next_step(
 ) -> None:
     result = run_line(repo, *GOOD).result
     assert document(repo, capfdbinary) == {
-        "schema_version": 1,
+        "schema_version": 2,
         "repository": str(repo),
         "tasks": [
             {
@@ -94,8 +94,15 @@ def test_a_delivered_run_waits_for_a_person_with_branch_papers_and_next_step(
                     "branch": result.branch,
                     "papers": "factory/runs/task-001",
                 },
+                "run_id": "",
+                "question": "",
             }
         ],
+        "more_tasks": 0,
+        "runs": {},
+        "queue": [],
+        "lanes": [],
+        "workers": [],
         "approvals": [],
         "unreadable": [],
     }
@@ -106,17 +113,22 @@ def test_a_living_run_is_told_from_a_killed_one(repo: Path, capfdbinary: pytest.
     (repo / "factory/tasks/queue.json").write_text(json.dumps(queue))
     with going_on(repo, "task-001") as process:
         [task] = document(repo, capfdbinary)["tasks"]
-    since = task["running"].pop("since")
+    since, event = task["running"].pop("since"), task["running"].pop("event")
     assert since.startswith("20")
+    assert (event["seq"], event["kind"], event["data"]) == (3, "phase", {"name": "base-checks"})
     assert task == {
         "task_id": "task-001",
         "title": "Add",
         "status": "running",
         "needs_person": False,
         "next_step": "",
-        "running": {"run_id": "run-live", "process": process, "doing": "base-checks", "title": "Its title"},
+        "running": {
+            "run_id": "run-live", "process": process, "doing": "base-checks", "title": "Its title", "worker": "",
+        },
         "last": None,
-    }
+        "run_id": "",
+        "question": "",
+    }  # fmt: skip
     [task] = document(repo, capfdbinary)["tasks"]
     assert (task["status"], task["running"], task["needs_person"]) == ("stopped", None, False)
     assert task["next_step"] == "the process of its run is gone: run it again with `andon run task-001`"

@@ -29,7 +29,12 @@ class Steps:
     def __init__(self) -> None:
         self.taken: list[tuple[str, str]] = []
 
-    async def step(self, name: str, key: str, run: Callable[[], Awaitable[T]]) -> T:
+    replaying = False
+
+    def recorded(self, name: str, key: str) -> bool:
+        return False
+
+    async def step(self, name: str, key: str, run: Callable[[], Awaitable[T]], of: Any = Any) -> T:
         self.taken.append((name, key))
         return await run()
 

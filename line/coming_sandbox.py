@@ -1,4 +1,4 @@
-"""A sandbox that may still be on its way, so that a client need not wait for it before it asks for something."""
+"""A sandbox that may still be on its way: whoever asks it for something need not know whether it stands yet."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,15 +12,30 @@ from andon.sandbox.protocol import Entry, Finished, Sandbox
 class ComingSandbox:
     """Implements `Sandbox`: whatever is asked of it waits until the sandbox stands, and fails as its start did."""
 
-    def __init__(self, start: Callable[[], Awaitable[Sandbox]]) -> None:
-        """Begin to start it. Whatever the start raises becomes the typed stop it means for a run.
+    def __init__(self, start: Callable[[], Awaitable[Sandbox]], *, at_once: bool = True) -> None:
+        """Begin to start it, `at_once` or when something is asked of it for the first time.
 
-        `tier` and `notes` are empty while it does not stand.
+        Whatever the start raises becomes the typed stop it means for a run. `tier` and `notes` are empty while it does
+        not stand.
         """
         self.tier = ""
         self.notes: tuple[str, ...] = ()
-        self._start = asyncio.ensure_future(_typed(start))
-        self._start.add_done_callback(self._started)
+        self._make = start
+        self._start: asyncio.Future[Sandbox] | None = None
+        if at_once:
+            self.begin()
+
+    @property
+    def begun(self) -> bool:
+        """True from the beginning of its start."""
+        return self._start is not None
+
+    def begin(self) -> "asyncio.Future[Sandbox]":
+        """Begin to start it, if that was not done before."""
+        if self._start is None:
+            self._start = asyncio.ensure_future(_typed(self._make))
+            self._start.add_done_callback(self._started)
+        return self._start
 
     async def there(self) -> Sandbox:
         """Return the sandbox once it stands.
@@ -29,7 +44,7 @@ class ComingSandbox:
             RunError: it could not be started.
         """
         # Who waits may be cancelled; the start is not, so that nothing half made is left behind.
-        return await asyncio.shield(self._start)
+        return await asyncio.shield(self.begin())
 
     async def run(
         self,
@@ -66,9 +81,10 @@ class ComingSandbox:
         await (await self.there()).restore(entries)
 
     async def close(self) -> None:
-        """Close the sandbox once it stands; one that could not be started left nothing to close."""
-        with suppress(RunError):
-            await (await self.there()).close()
+        """Close the sandbox once it stands; one that was not or could not be started left nothing to close."""
+        if self.begun:
+            with suppress(RunError):
+                await (await self.there()).close()
 
     def _started(self, start: asyncio.Future[Sandbox]) -> None:
         # Asking for the exception keeps asyncio from reporting a failed start: whoever uses the sandbox is told.

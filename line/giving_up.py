@@ -1,0 +1,60 @@
+"""The end of a run whose phases fail before they can end it themselves."""
+
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+from andon.intake.queue import QUEUE_PATH, update_status
+from andon.line.db import runs
+from andon.line.db.database import Database
+from andon.line.db.runs import Run
+from andon.line.identity import host_name
+from andon.records.errors import UserError
+from andon.records.result import RunResult
+from andon.records.stops import MEANINGS, StopCode
+
+
+def give_up(db: Database, run: Run, worker: str, error: BaseException | None) -> None:
+    """End a run as `internal`: its phase failed again and again, for a reason that is none of the run's.
+
+    What failed is written beside its papers, where this machine has them, and its task gets its status in the queue.
+
+    Raises:
+        Fenced: the run is another worker's.
+    """
+    why = f"{type(error).__name__}: {error}" if error else "a phase was over and its run was not"
+    message = f"The run was begun {run.attempt} times and failed each time, the last time with {why}"
+    result = result_without_work(run, StopCode.INTERNAL, message)
+    runs.end(db, run.id, worker, result=result, delivery=None)
+    if run.host == host_name() and Path(run.root).is_dir():
+        _tell_here(run, result, error)
+
+
+def result_without_work(run: Run, code: StopCode, message: str) -> RunResult:
+    """Return the result of a run that a stop kept from working: nothing of it but its row is known."""
+    return RunResult(
+        run_id=run.id,
+        task_id=run.task_id,
+        title=run.title,
+        status=MEANINGS[code].status,
+        stop_code=code,
+        exit_code=MEANINGS[code].exit_code,
+        message=message,
+        remedy=MEANINGS[code].remedy,
+        base_commit=run.base_commit,
+        warnings=list(run.options.warnings),
+    )
+
+
+def _tell_here(run: Run, result: RunResult, error: BaseException | None) -> None:
+    papers = Path(run.root, "factory") / ".state" / "runs" / run.id
+    with suppress(OSError):
+        papers.mkdir(parents=True, exist_ok=True)
+        text = "".join(traceback.format_exception(error)) if error else result.message
+        (papers / "internal-error.txt").write_text(text, encoding="utf-8")
+        (papers / "result.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if run.options.queued:
+        # The row is the truth; a queue file that is gone or broken takes nothing from it.
+        with suppress(UserError):
+            last = {"runId": run.id, "stopCode": str(result.stop_code), "exitCode": result.exit_code, "branch": None}
+            update_status(Path(run.root, QUEUE_PATH), run.task_id, result.status, last)

@@ -1,0 +1,329 @@
+"""One phase of a run in the tables: from its start, or a person's answer, to the next wait or the end."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from andon.line.budget import asking_off_the_clock, budget_of
+from andon.line.checkouts import checkout
+from andon.line.conclude import conclude
+from andon.line.db import answers, blobs, lanes, providers, runs
+from andon.line.db.database import Database
+from andon.line.db.runs import Run
+from andon.line.event_log import Listener
+from andon.line.ground import Early, Ground
+from andon.line.identity import host_name
+from andon.line.job import Job, prepare
+from andon.line.lane_notes import LaneNotes
+from andon.line.live import live_answerer
+from andon.line.papers_store import keep_papers
+from andon.line.patience import patiently
+from andon.line.phase_engine import PhaseEngine
+from andon.line.queueing import flags_of
+from andon.line.run import Answerer, Course, clean_up, ending
+from andon.line.run_folder import RunFolder
+from andon.line.run_state import RunState, UsageSum
+from andon.line.saved import Checkpoint, save_lane
+from andon.line.shipping import keep_branch, keep_trees, plant_trees
+from andon.line.steps import Ask
+from andon.line.table_log import TableLog
+from andon.line.uninterrupted import uninterrupted
+from andon.records.errors import UserError
+from andon.records.parked import Parked
+from andon.records.result import RunResult
+from andon.records.stops import MEANINGS, StopCode
+from andon.sandbox.repository import Repository
+
+if TYPE_CHECKING:
+    from andon.line.engine import JournalledSteps
+
+EXPIRES = 14 * 86_400.0
+"""Seconds after which a question of a run cannot be answered any more."""
+
+
+class Attendant(Protocol):
+    """Who is at the terminal of a run."""
+
+    listeners: Sequence[Listener]
+    """Are told of everything that happens from now on."""
+    ask: Ask | None
+    """Puts a question to the person; None: nobody is there to answer."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where phases are worked on."""
+
+    db: Database
+    worker: str
+    """The name this process has in the tables."""
+    state: Path
+    """Where checkouts of other machines' repositories are made."""
+    environment: Mapping[str, str]
+    """Keys and addresses of the models."""
+    attendant: Callable[[str], Attendant | None] = lambda run_id: None
+    """Who attends a run; None: nobody."""
+    retries: bool = False
+    """Whether a run whose model server fails waits in the queue for better times; else it ends."""
+
+
+@dataclass
+class _Stand:
+    """What a phase of one run is worked on with."""
+
+    run: Run
+    repository: Repository
+    job: Job
+    folder: RunFolder
+    events: TableLog
+    state: RunState
+    early: Early | None = None
+
+    @property
+    def local(self) -> bool:
+        """True if this is the checkout that the run was queued from."""
+        return str(self.repository.root) == self.run.root
+
+
+@dataclass
+class Phases:
+    """Carries out phases; the body of the engine."""
+
+    place: Place
+    leaving: bool = False
+    """True: a phase that is cancelled concludes nothing, its run goes on elsewhere."""
+    _early: dict[str, _Stand] = field(default_factory=dict)
+
+    async def begin(self, run: Run) -> None:
+        """Begin a run that nothing is stored of, before the engine stands that will keep it."""
+        if run.phase == 0 and run.attempt == 1:
+            stand = await self._stand(run)
+            if stand.events.fresh:
+                stand.early = Early(Ground.of(stand.job, stand.folder, stand.events.of_steps))
+                self._early[run.id] = stand
+
+    async def body(self, run_id: str, phase: int, steps: "JournalledSteps") -> dict[str, Any]:
+        """Carry out a phase; its row says how it ended before this returns.
+
+        Cancelled, the run ends as interrupted, unless `leaving` is set: then it stands as it is.
+
+        Raises:
+            Fenced: another process has the run.
+            RunError: `database-gone`.
+        """
+        run = await patiently(lambda: runs.get(self.place.db, run_id))
+        stand = self._early.pop(run_id, None)
+        try:
+            stand = stand or await self._stand(run)
+            return await self._carried_out(stand, steps)
+        except UserError as error:
+            return await self._refused(run, error)
+        finally:
+            if stand is not None:
+                stand.events.close()
+                if stand.early is not None:
+                    await uninterrupted(stand.early.close())
+
+    async def _stand(self, run: Run) -> _Stand:
+        place = self.place
+        repository = await asyncio.to_thread(checkout, place.db, run, place.state, host_name())
+        local = str(repository.root) == run.root
+        job = await asyncio.to_thread(
+            prepare,
+            repository,
+            run.task,
+            run_id=run.id,
+            started=run.options.started,
+            queued=run.options.queued and local,
+            toolchain=None,
+            tier=run.options.sandbox,
+            base=run.base_commit,
+        )
+        job = replace(job, branch=run.branch, warnings=tuple(run.options.warnings))
+        folder = RunFolder.of_table(repository.root, run.id, run.task.id)
+        usage = UsageSum()
+        budget = budget_of(job.settings, {}, time.monotonic)
+        state = RunState(usage=usage, budget=budget, warnings=list(job.warnings))
+        attendant = place.attendant(run.id)
+        events = TableLog(
+            place.db,
+            run.id,
+            place.worker,
+            folder.path / "audit.jsonl",
+            phase=run.phase,
+            attempt=run.attempt,
+            listeners=attendant.listeners if attendant else (),
+            remembering=[usage, state.effects],
+        )
+        return _Stand(run, repository, job, folder, events, state)
+
+    async def _carried_out(self, stand: _Stand, steps: "JournalledSteps") -> dict[str, Any]:
+        run, place = stand.run, self.place
+        flags = flags_of(run.options)
+        async with live_answerer(stand.job.settings, flags, place.environment, root=stand.repository.root) as answerer:
+            stand.state.budget = budget_of(stand.job.settings, answerer.names, time.monotonic)
+            course = await self._course(stand, steps, answerer)
+            try:
+                code, message = await ending(course)
+                parked = None
+            except Parked as error:
+                code, message, parked = error.code, str(error), error
+            if code is StopCode.INTERRUPTED and self.leaving:
+                await uninterrupted(clean_up(course, keep_tree=False))
+                raise asyncio.CancelledError
+            return await uninterrupted(self._concluded(stand, course, code, message, parked))
+
+    async def _course(self, stand: _Stand, steps: "JournalledSteps", answerer: Answerer) -> Course:
+        place, run, state = self.place, stand.run, stand.state
+        steps.attach(stand.events, LaneNotes(stand.events, state.budget, lambda: state.lane))
+        attendant = place.attendant(run.id)
+        ask = attendant.ask if attendant else None
+        answered = await patiently(lambda: answers.answered(place.db, run.id))
+        engine = PhaseEngine(steps, stand.events, answered, asking_off_the_clock(ask, state.budget))
+        saved = await self._checkpoint(stand)
+        if saved is not None:
+            state.budget.restore(saved.budget)
+            state.warnings = list(saved.warnings)
+        return Course(
+            stand.job, answerer, stand.folder, stand.events, engine, state, AsyncExitStack(), saved, stand.early
+        )
+
+    async def _checkpoint(self, stand: _Stand) -> Checkpoint | None:
+        run, db = stand.run, self.place.db
+        if not run.checkpoint:
+            return None
+        saved = Checkpoint.model_validate_json(await patiently(lambda: blobs.get(db, run.checkpoint)))
+        ground = Ground.of(stand.job, stand.folder, stand.events)
+        if saved.pack and not all(ground.store.holds(tree) for tree in saved.trees):
+            pack = saved.pack
+            await patiently(lambda: plant_trees(db, pack, ground.store.path))
+        return saved
+
+    async def _concluded(
+        self, stand: _Stand, course: Course, code: StopCode, message: str, parked: Parked | None
+    ) -> dict[str, Any]:
+        place, run = self.place, stand.run
+        checkpoint = await self._kept(stand, course, parked) if parked else ""
+        await clean_up(course, keep_tree=code is not StopCode.DELIVERED)
+        if code is StopCode.PROVIDER_FAILED:
+            await patiently(lambda: providers.failed(place.db, run.provider, message))
+            if place.retries:
+                return await self._put_back(stand, message)
+        elif stand.state.usage.sum.requests:
+            await patiently(lambda: providers.worked(place.db, run.provider))
+        result = await conclude(
+            stand.job,
+            course.answerer.label,
+            stand.folder,
+            stand.events,
+            stand.state,
+            code,
+            message,
+            waits=parked is not None,
+        )
+        await self._publish(stand)
+        if parked is not None:
+            await self._park(stand, checkpoint, parked, result)
+            return {"status": "parked"}
+        await self._end(stand, result)
+        return {"status": "ended"}
+
+    async def _kept(self, stand: _Stand, course: Course, parked: Parked) -> str:
+        """Store what to go on from, and return its digest."""
+        lane = stand.state.lane
+        if lane is None:
+            raise parked
+        workspace = lane.workspace()
+        trees = sorted({workspace, lane.tree, *filter(None, (lane.checked, lane.reviewed)), lane.base_tree})
+        db, job = self.place.db, stand.job
+        pack = None
+        if db.dialect == "postgresql":
+            pack = await patiently(lambda: keep_trees(db, lane.store.path, job.base_commit, trees))
+        saved = Checkpoint(
+            trees=trees,
+            pack=pack,
+            workspace=workspace,
+            lane=save_lane(lane),
+            agents=parked.agents,
+            review=stand.state.review,
+            base=list(lane.base),
+            facts=stand.state.facts,
+            warnings=stand.state.warnings,
+            budget=stand.state.budget.saved(),
+        )
+        return await patiently(lambda: blobs.put(db, saved.model_dump_json().encode()))
+
+    async def _publish(self, stand: _Stand) -> None:
+        db, run = self.place.db, stand.run
+        if db.dialect == "postgresql":
+            await patiently(lambda: keep_papers(db, run.id, stand.folder.papers))
+
+    async def _park(self, stand: _Stand, checkpoint: str, parked: Parked, result: RunResult) -> None:
+        db, run, worker = self.place.db, stand.run, self.place.worker
+        await patiently(
+            lambda: runs.park(
+                db,
+                run.id,
+                worker,
+                phase=run.phase,
+                checkpoint=checkpoint,
+                gate=parked.gate,
+                expires=time.time() + EXPIRES,
+                result=result,
+            )
+        )
+        if db.dialect == "sqlite":
+            await asyncio.to_thread(self._bundle, stand)
+
+    def _bundle(self, stand: _Stand) -> None:
+        """Leave the run as one file too: this machine may be thrown away."""
+        from andon.line.bundle import write_bundle
+        from andon.line.bundle_file import BundleKey
+
+        lane = stand.state.lane
+        if lane is None:
+            return
+        with suppress(UserError, OSError):
+            key = BundleKey.of(self.place.environment, stand.repository.root)
+            row = runs.get(self.place.db, stand.run.id)
+            content = write_bundle(self.place.db, row, stand.folder.papers, lane.store, key)
+            stand.folder.write(f"{stand.run.id}.andon", content)
+            stand.folder.publish()
+
+    async def _end(self, stand: _Stand, result: RunResult) -> None:
+        db, run, worker = self.place.db, stand.run, self.place.worker
+        delivery = None
+        if result.branch is not None and not stand.local:
+            branch = result.branch
+            delivery = await patiently(lambda: keep_branch(db, stand.repository, run.base_commit, branch))
+        await patiently(lambda: runs.end(db, run.id, worker, result=result, delivery=delivery))
+        await patiently(lambda: lanes.note_end(db, runs.get(db, run.id), stand.job.settings.limits.halt_after))
+
+    async def _put_back(self, stand: _Stand, message: str) -> dict[str, Any]:
+        db, run, worker = self.place.db, stand.run, self.place.worker
+        await stand.events.flush()
+        await patiently(lambda: runs.put_back(db, run.id, worker, not_before=0.0, message=message))
+        return {"status": "put-back"}
+
+    async def _refused(self, run: Run, error: UserError) -> dict[str, Any]:
+        """End a run that cannot be begun here: what is wrong is a person's to mend."""
+        db, worker, meaning = self.place.db, self.place.worker, MEANINGS[StopCode.USAGE]
+        result = RunResult(
+            run_id=run.id,
+            task_id=run.task.id,
+            title=run.task.title,
+            status=meaning.status,
+            stop_code=StopCode.USAGE,
+            exit_code=meaning.exit_code,
+            message=str(error),
+            remedy=meaning.remedy,
+            base_commit=run.base_commit,
+            answered_by="",
+            run_folder=f"factory/runs/{run.task.id}",
+        )
+        await patiently(lambda: runs.end(db, run.id, worker, result=result, delivery=None))
+        return {"status": "ended"}

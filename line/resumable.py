@@ -1,0 +1,11 @@
+"""Which stops a run can go on from."""
+
+from andon.records.stops import MEANINGS, StopCode
+
+_EXITS = frozenset({40, 50, 60, 70, 130})
+"""Budget spent, sandbox lost, provider failed, a fault, interrupted: what was done so far is as good as before."""
+
+
+def can_go_on(stop_code: str) -> bool:
+    """Return whether a run that ended so can go on where it stopped, once what stopped it is mended."""
+    return stop_code in list(StopCode) and MEANINGS[StopCode(stop_code)].exit_code in _EXITS

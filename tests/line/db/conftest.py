@@ -1,0 +1,3 @@
+from database_kit import db, postgresql_url, url
+
+__all__ = ["db", "postgresql_url", "url"]
