@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Set
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from agents import ModelResponse
 from agents.usage import Usage as SdkUsage
@@ -41,6 +41,10 @@ class CutShort(IncompleteAnswer):
 
 class ModelAnswer(Record):
     """One answer of a model."""
+
+    OPAQUE: ClassVar[frozenset[str]] = frozenset({"encrypted_content", "signature", "thought_signature"})
+    """Names of fields in `output` that a provider has to get back as it gave them, to the letter. They are random text,
+    in which now and then something looks like a key: whoever takes secrets out of stored answers leaves them alone."""
 
     output: list[dict[str, Any]]
     """Its items as on the wire of OpenAI Responses; fields the provider added are kept."""

@@ -111,15 +111,15 @@ async def _loaded(saved: dict[str, Any], first: Agent[Any]) -> RunState[Any]:
     """Return the state; `first` is the agent from which every other can be reached."""
     try:
         state = await RunState.from_json(first, saved)
-        again = state.to_json()
+        # The SDK leaves out items that it cannot read, with no more than a warning.
+        whole = _calls(state.to_json()) == _calls(saved)
     except RunError:
         raise
     except Exception as error:
         # Whatever the SDK raises for a state that it does not understand; it promises no type for that.
-        raise _lost(f"the agents SDK does not load it ({type(error).__name__})") from error
-    # The SDK leaves out items that it cannot read, with no more than a warning.
-    if _calls(again) != _calls(saved):
-        raise _lost("a part of it was lost")
+        raise _lost(f"the agents SDK does not load it: {type(error).__name__}") from error
+    if not whole or not state.get_interruptions():
+        raise _lost("a part of it is missing")
     return state
 
 

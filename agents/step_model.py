@@ -61,7 +61,7 @@ class StepModel(Model):
             system = kwargs["system_instructions"] if "system_instructions" in kwargs else args[0]
             return f"{system or ''}{json.dumps(self.seen, ensure_ascii=False, default=str)}"
 
-        async def ask() -> dict[str, Any]:
+        async def ask() -> ModelAnswer:
             self._budget.before_model_call(self._role)
             with self._budget.working(self._role):
                 whole = await complete_answer(self._model, lambda: self._asked(*args, **kwargs), again=self._retried)
@@ -70,10 +70,9 @@ class StepModel(Model):
             self._events.emit(
                 "model.answered", role=self._role, tools=answer.tools(), usage=usage.model_dump(mode="json")
             )
-            return answer.model_dump(mode="json")
+            return answer
 
-        stored = await self._engine.step(f"model:{self._role}", str(self.calls), ask)
-        self.answer = ModelAnswer.model_validate(stored)
+        self.answer = await self._engine.step(f"model:{self._role}", str(self.calls), ask, ModelAnswer)
         self._call_ids.update(self.answer.call_ids())
         # Outside the step, so that answers which a durable engine had stored count as well.
         self._budget.after_answer(self._role, self._budget.priced(self._role, self.answer.counted(sent)))

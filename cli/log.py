@@ -116,20 +116,22 @@ def _print(found: RunLog, *, follow: bool, as_json: bool) -> int:
 
 def _follow(found: StoredLog, *, as_json: bool) -> int:
     """Print events as they come into the tables, until the run ends, parks, or nobody is alive who would go on."""
-    seen, last_look = 0, False
+    seen, kind, last_look = 0, "", False
     while True:
         for number, line in found.lines(seen):
-            seen, last_look = number, False
-            if _show(line, as_json=as_json) == "run.ended":
-                return 0
+            seen, kind, last_look = number, _show(line, as_json=as_json), False
         flush_streams()
-        if last_look:
-            print(f"andon: {found.why_still()}", file=sys.stderr)
-            return 10
+        why = found.why_still()
         # Whoever stopped by now may have written since the table was looked at: one more look.
-        last_look = bool(found.why_still())
-        if not last_look:
+        if why and last_look:
+            break
+        last_look = bool(why)
+        if not why:
             time.sleep(_LOOK_SECONDS)
+    if kind == "run.ended":
+        return 0
+    print(f"andon: {why}", file=sys.stderr)
+    return 10
 
 
 def _followed(stream: BinaryIO, found: RunLog) -> Iterator[bytes]:

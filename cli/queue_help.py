@@ -37,8 +37,8 @@ which lanes are not open, with reason and lesson; who works on the queue. Starts
   andon queue resume nightly                         open it again
 
 Runs begin by priority (lower first), then by age; never two at once on one branch or task, never while the model
-server rests after failures. A run that waits for a person keeps its branch. Runs that have begun go on in a lane that
-is closed.
+server rests after failures, never while as many runs ask it as [limits] provider_runs in factory/andon.toml allows. A
+run that waits for a person keeps its branch. Runs that have begun go on in a lane that is closed.
 
 The line stops itself: where runs of one lane stop in a row for the same reason ([limits] halt_after in
 factory/andon.toml, 3; 0: never), the lane is halted. What is queued stays. The reason and a lesson drafted from the
@@ -48,7 +48,7 @@ and those that need a person do not count.
 with --json: schema_version (1), repository, and
   counts     queued, running, parked: of all; the lists hold the first 1,000
   queued     run_id, task_id, title, lane, branch, priority, provider, queued_at, why, detail; `why` is stopping,
-             not-before, lane-paused, lane-halted, provider-resting, branch-busy, its-turn or no-worker
+             not-before, lane-paused, lane-halted, provider-resting, provider-full, branch-busy, its-turn or no-worker
   running    run_id, task_id, title, lane, branch, worker, alive, since, attempt
   parked     run_id, task_id, title, lane, branch, question, approval, expires_at, answered
   pending    task_id, title: of queue.json, not queued

@@ -18,6 +18,7 @@ from andon.cli.progress import stat_lines, used_words
 from andon.delivery.checks_table import checks_table
 from andon.guardrails.output import clean_text
 from andon.line.found_run import FoundRun
+from andon.line.resumable import can_go_on
 from andon.line.run_rows import iso
 from andon.line.runs_view import RunsView
 from andon.records.checks import TestResult
@@ -184,6 +185,8 @@ def _ending(found: FoundRun) -> Iterator[tuple[str, str]]:
         if result.sandbox:
             yield "sandbox", result.sandbox
         yield "next", result.remedy
+        if found.row and found.row.status == "ended" and can_go_on(result.stop_code):
+            yield "", f"andon resume {found.run_id} goes on where it stopped"
     if found.papers:
         yield "papers", f"in {found.where}: {', '.join(found.papers)}"
         yield "", f"andon show {found.run_id} --paper NAME prints one"

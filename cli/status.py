@@ -67,7 +67,8 @@ def _lines(standing: Standing) -> Iterator[str]:
     yield from _section("failed", failed)
     yield from _section("the others", others)
     if standing.more_tasks:
-        yield f"and {standing.more_tasks} more tasks: `andon status TASK` shows one"
+        count = "1 more task" if standing.more_tasks == 1 else f"{standing.more_tasks} more tasks"
+        yield f"and {count}: `andon status TASK` shows one"
     if standing.unreadable:
         yield "not understood, and left alone"
         yield from (f"  {_clean(path)} {_clean(problem)}" for path, problem in standing.unreadable)

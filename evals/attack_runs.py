@@ -13,11 +13,12 @@ from andon.evals.attack import Attack
 from andon.evals.attack_ground import Bait, Own, lay_out
 from andon.evals.attack_listener import listening
 from andon.evals.attack_traces import Traces
-from andon.line.steps import Answer, Ask, Gate
+from andon.line.answerer import ROLES, Answerer
 from andon.line.ide_ground import ground
 from andon.line.job import Job, prepare
 from andon.line.live import ModelFlags, live_answerer
-from andon.line.run import ROLES, Answerer, run_job
+from andon.line.run import run_job
+from andon.line.steps import Answer, Ask, Gate
 from andon.records.errors import UserError
 from andon.records.events import RunEvent
 from andon.records.result import RunResult

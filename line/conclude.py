@@ -1,6 +1,7 @@
 """The end of a run: its result, its papers, and the status of its task."""
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from andon.delivery.taking import taking
 from andon.intake.queue import update_status
@@ -11,10 +12,12 @@ from andon.line.report import write_papers
 from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState
 from andon.records.errors import RunError, UserError
-from andon.records.events import EventKind
 from andon.records.result import FileStat, RunResult
 from andon.records.stops import MEANINGS, StopCode, TaskStatus
 from andon.sandbox.host_git import GitError
+
+if TYPE_CHECKING:
+    from andon.records.events import EventKind
 
 
 async def conclude(

@@ -192,7 +192,11 @@ async def _take_over(mine: _Attempt) -> tuple[Journal, bool]:
     ids = [str(one) for one, _ in others]
     if ids:
         await reaching(lambda: DBOS.cancel_workflows_async(ids))
-    return Journal([entry for one in ids for entry in await _kept(one)]), bool(ids)
+    kept = [await _kept(one) for one in ids]
+    # A run that waits a night for its provider is begun hundreds of times.
+    if empty := [one for one, entries in zip(ids, kept, strict=True) if not entries]:
+        await reaching(lambda: DBOS.delete_workflows_async(empty))
+    return Journal([entry for entries in kept for entry in entries]), bool(ids)
 
 
 async def _keep(mine: _Attempt, context: contextvars.Context, step: str, entry: dict[str, Any]) -> None:
@@ -249,6 +253,10 @@ def _quiet() -> None:
         logger.addHandler(logging.NullHandler())
 
 
+_CUT_OFF = {"tcp_user_timeout": 10_000}
+"""Milliseconds; a network that is cut answers nothing, and would hold a step for a quarter of an hour."""
+
+
 def _config(url: str, worker: str) -> DBOSConfig:
     config = DBOSConfig(
         name="andon",
@@ -266,8 +274,7 @@ def _config(url: str, worker: str) -> DBOSConfig:
         sys_db_pool_size=8,
     )
     if not url.startswith("sqlite"):
-        # A network that is cut answers nothing, and would hold a step for a quarter of an hour.
-        config["db_engine_kwargs"] = {"connect_args": {"connect_timeout": 5, "tcp_user_timeout": 10_000}}
+        config["db_engine_kwargs"] = {"connect_args": {"application_name": "andon", "connect_timeout": 5, **_CUT_OFF}}
     return config
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from andon.guardrails.redact import redacted_values, without_secrets
+from andon.line.db.rows import Fenced
 from andon.records.errors import RunError
 from andon.records.events import Events
 from andon.records.stops import StopCode
@@ -108,6 +109,7 @@ class JournalledSteps:
         self._place = 0
         self._open = 0
         self._sealed = False
+        self._lost: Fenced | None = None
 
     def attach(self, events: Events, notes: Notes | None = None) -> None:
         """Report steps to `events` and keep `notes` with them; before the first step."""
@@ -138,10 +140,12 @@ class JournalledSteps:
         not.
 
         Raises:
-            Fenced: another process has taken the phase over; nothing was kept.
+            Fenced: another process has taken the phase over; nothing was kept, and no further step begins.
             RunError: `internal` if the step is begun twice, comes where another step is kept, or returns what is not
                 of its type; `database-gone` or `disk-failed` if it could not be kept.
         """
+        if self._lost is not None:
+            raise self._lost
         step = f"{name}:{key}"
         if step in self._seen:
             raise RunError(StopCode.INTERNAL, f"step {name!r} with key {key!r} was begun twice in one phase")
@@ -175,9 +179,7 @@ class JournalledSteps:
         if not inside:
             self._place += 1
         at = self._place
-        begun_before = self._again
-        self._again = self._again and self._journal.after(at)
-        self._emit("step.started", name, key, **({"again": True} if begun_before else {}))
+        self._emit("step.started", name, key, **({"again": True} if self._again else {}))
         outcome = "failed"
         self._open += 1
         try:
@@ -193,8 +195,13 @@ class JournalledSteps:
         except (RunError, asyncio.CancelledError):
             self._sealed = True
             raise
+        except Fenced as error:
+            self._lost = error
+            raise
         finally:
             self._open -= 1
+            if not inside:
+                self._again = self._again and self._journal.after(at)
             self._emit("step.ended", name, key, outcome=outcome)
         return value  # type: ignore[no-any-return]
 

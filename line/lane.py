@@ -1,7 +1,7 @@
 """The middle of a run: what the line does at each handoff between planner, executor and reviewer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from andon.agents.replies import Repairable, Start, Told, Waits
@@ -18,6 +18,7 @@ from andon.line.effect_log import EffectLog
 from andon.line.event_log import EventStream
 from andon.line.final_tree import allowed_paths, closed_in_tree, held_patch
 from andon.line.job import Job
+from andon.line.lane_state import LaneState
 from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
 from andon.line.steps import Engine, Gate
@@ -46,25 +47,9 @@ _MADE_AGAIN = (
 )
 
 
-@dataclass
-class Counts:
-    """How often something happened in a run."""
-
-    plans: int = 0
-    """Plans that a person answered."""
-    takes: int = 0
-    """Trees that were taken."""
-    refused: int = 0
-    """Handovers of a tree that policy refuses."""
-    unchanged: int = 0
-    """Handovers without a change."""
-    contradicted: int = 0
-    """Reviews that passed against a record."""
-
-
-@dataclass
-class Lane:
-    """The state of one run between its handoffs. Implements `agents.lane.LaneSteps`."""
+@dataclass(kw_only=True)
+class Lane(LaneState):
+    """One run between its handoffs. Implements `agents.lane.LaneSteps`."""
 
     job: Job
     store: TreeStore
@@ -80,30 +65,6 @@ class Lane:
     asks: Asks
     effects: EffectGate
     effect_log: EffectLog
-    tree: str
-    """The last tree taken; the base tree until then."""
-    plan: Plan | None = None
-    report: ChangeReport | None = None
-    head: list[CheckRecord] = field(default_factory=list)
-    comparison: Comparison | None = None
-    checked: str = ""
-    """The tree that `head` and `comparison` speak of."""
-    reviews: list[Review] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)
-    under_review: bool = False
-    """True from the checks of a tree until the executor gets it back: what changes meanwhile is nobody's work."""
-    plan_approved: bool = False
-    """True if a person agreed to the plan, or worded it."""
-    held: list[Held] = field(default_factory=list)
-    """Changes that were undone until a person allows them."""
-    unapproved: PlanPayload | None = None
-    """The plan that a person reads."""
-    told: list[str] = field(default_factory=list)
-    """What came of the held changes that were asked about since the last turn."""
-    reviewed: str = ""
-    """The tree of the last review that handed back."""
-    counts: Counts = field(default_factory=Counts)
-    """How often what happened."""
     stood: bool = False
     """True once the run had a workspace, in this process or before."""
     _news: str = ""
@@ -208,7 +169,7 @@ class Lane:
             "plan",
             "Go on with this plan?",
             StopCode.NEEDS_PERSON,
-            document,
+            shown=document,
             editable=document,
         )
         answer = await self.engine.wait(gate)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from andon.agents.model_names import DEFAULT_MODEL, wire_and_name
 from andon.context.settings import SETTINGS_PATH, Settings
-from andon.line.run import ROLES, Answerer
+from andon.line.answerer import ROLES, Answerer
 from andon.line.trust import TrustFile, claims_of
 from andon.records.calls import Role
 from andon.records.errors import UserError

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from andon.line.answerer import Answerer
 from andon.line.budget import asking_off_the_clock, budget_of
 from andon.line.checkouts import checkout
 from andon.line.conclude import conclude
+from andon.line.course import Course
 from andon.line.db import answers, blobs, lanes, providers, runs
 from andon.line.db.database import Database
 from andon.line.db.runs import Run
@@ -24,7 +26,7 @@ from andon.line.papers_store import keep_papers
 from andon.line.patience import patiently
 from andon.line.phase_engine import PhaseEngine
 from andon.line.queueing import flags_of
-from andon.line.run import Answerer, Course, clean_up, ending
+from andon.line.run import clean_up, ending
 from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState, UsageSum
 from andon.line.saved import Checkpoint, save_lane
@@ -106,6 +108,11 @@ class Phases:
                 stand.early = Early(Ground.of(stand.job, stand.folder, stand.events.of_steps))
                 self._early[run.id] = stand
 
+    async def drop(self, run: Run) -> None:
+        """End what was begun early of a run whose phase is not carried out here."""
+        if (stand := self._early.pop(run.id, None)) is not None:
+            await _closed(stand)
+
     async def body(self, run_id: str, phase: int, steps: "JournalledSteps") -> dict[str, Any]:
         """Carry out a phase; its row says how it ended before this returns.
 
@@ -124,9 +131,7 @@ class Phases:
             return await self._refused(run, error)
         finally:
             if stand is not None:
-                stand.events.close()
-                if stand.early is not None:
-                    await uninterrupted(stand.early.close())
+                await _closed(stand)
 
     async def _stand(self, run: Run) -> _Stand:
         place = self.place
@@ -327,3 +332,9 @@ class Phases:
         )
         await patiently(lambda: runs.end(db, run.id, worker, result=result, delivery=None))
         return {"status": "ended"}
+
+
+async def _closed(stand: _Stand) -> None:
+    stand.events.close()
+    if stand.early is not None:
+        await uninterrupted(stand.early.close())

@@ -83,6 +83,7 @@ def planned(
         priority=priority,
         source_key=source_key or (f"{QUEUE_PATH}:{task.id}" if options.queued else None),
         provider=provider_of(job.settings, environment, repository),
+        provider_limit=job.settings.limits.provider_runs,
     )
 
 

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 
 from andon.guardrails.budgets import SavedBudget
 from andon.guardrails.scope import Scope
-from andon.line.lane import Counts, Lane
+from andon.line.lane import Lane
+from andon.line.lane_state import Counts
 from andon.mcp_servers.settled import Held
 from andon.records.calls import Role
 from andon.records.checks import CheckRecord, Comparison

@@ -54,7 +54,7 @@ class Standing:
     counts: Mapping[str, int] = field(default_factory=dict)
     """Runs in the tables, by `queued`, `running`, `parked` and `ended`."""
     more_tasks: int = 0
-    """Tasks of the tables that are not among `tasks`."""
+    """Tasks of the tables that are neither among `tasks` nor in `queue`."""
     queue: tuple[Queued, ...] = ()
     """What begins next, first come first."""
     lanes: tuple[Mapping[str, str], ...] = ()
@@ -85,7 +85,7 @@ def standing_of(root: Path, now: float, view: RunsView | None = None) -> Standin
         unreadable=tuple(problems),
         approvals=(*waiting_in(root, now), *rows.waiting()),
         counts=view.counts() if view else {},
-        more_tasks=len(rows.known - {task.task_id for task in tasks}),
+        more_tasks=len(rows.known - {task.task_id for task in tasks} - {run.task_id for run in first}),
         queue=first,
         lanes=lanes,
         workers=rows.workers,

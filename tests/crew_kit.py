@@ -93,7 +93,8 @@ class Line:
     parks: bool = False
     """True if nobody is there when a question comes up; asked again, somebody answers."""
     held: bool = False
-    _left: bool = False
+    left: bool = False
+    """True if the question at hand was left unanswered."""
 
     def needs_person(self, path: str) -> bool:
         """True if a person has to allow a call with this path."""
@@ -124,8 +125,8 @@ class Line:
         return permit
 
     def _leave(self, gate: str) -> None:
-        self._left = self.parks and not self._left
-        if self._left:
+        self.left = self.parks and not self.left
+        if self.left:
             raise Parked(StopCode.NEEDS_PERSON, "A person is needed.", gate)
 
     def _take(self, name: str, paper: Paper) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 from agents.testing import ScriptedModel, assistant_message, function_call
 
 from andon.intake.queue import find, load_queue
-from andon.line.steps import Answer, Ask, Gate
+from andon.line.answerer import ROLES, Answerer
 from andon.line.job import prepare, queue_path
-from andon.line.run import ROLES, Answerer, run_job
+from andon.line.run import run_job
+from andon.line.steps import Answer, Ask, Gate
 from andon.records.calls import Role
 from andon.records.events import RunEvent
 from andon.records.result import RunResult

@@ -27,6 +27,7 @@ def new(
     lane: str = "default",
     priority: int = 100,
     provider: str = "models.example",
+    provider_limit: int | None = None,
     repository: str = REPOSITORY,
     source_key: str | None = None,
 ) -> NewRun:
@@ -46,6 +47,7 @@ def new(
         priority=priority,
         source_key=source_key,
         provider=provider,
+        provider_limit=provider_limit,
     )
 
 

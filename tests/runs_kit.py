@@ -15,7 +15,6 @@ from andon.line.db.rows import Run, RunOptions
 from andon.line.identity import host_name, identity_of
 from andon.line.runs_view import RunsView
 from andon.line.steps import Gate
-from andon.records.result import RunResult
 from andon.records.stops import StopCode
 from andon.records.task import Task
 from andon.sandbox.repository import Repository
@@ -107,7 +106,7 @@ def parked(db: Database, run: Run, gate: Gate = PLAN_GATE, expires: float | None
 
 def ended(db: Database, run: Run, code: StopCode = StopCode.DELIVERED, **changes: Any) -> Run:
     """Let the run, which a worker has, end."""
-    result: RunResult = result_of(run, code).model_copy(update=changes)
+    result = result_of(run, code).model_copy(update=changes)
     runs.end(db, run.id, run.worker or "", result=result, delivery=None)
     return runs.get(db, run.id)
 

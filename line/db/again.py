@@ -29,7 +29,7 @@ def again(db: Database, run_id: str) -> Run:
         _refuse_final(run)
         asked = _open_question(db, run)
         # A person who asks for it does not wait for a lane: what has begun before goes on in a closed one too.
-        begun = 1 if run.started_at is not None else 0
+        begun = max(run.attempt, 1 if run.started_at is not None else 0)
         to = ("parked", gate_json(asked.gate), begun) if asked else ("queued", None, begun)
         try:
             with db.transaction() as tx:

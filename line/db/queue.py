@@ -37,6 +37,8 @@ SELECT r.id, r.status, r.phase, r.worker, r.wanted FROM runs r WHERE r.status = 
 (r.attempt > 0 OR (r.repository, r.lane) NOT IN (SELECT l.repository, l.name FROM lanes l WHERE l.state <> 'open'))
 AND r.not_before <= {now}
 AND NOT EXISTS (SELECT 1 FROM providers p WHERE p.name = r.provider AND p.blocked_until > {now})
+AND (r.provider_limit IS NULL OR r.provider_limit > (SELECT count(*) FROM runs o
+WHERE o.status = 'running' AND o.provider = r.provider))
 AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.repository = r.repository AND o.branch = r.branch
 AND (o.status IN ('running', 'parked') OR (o.status = 'queued' AND o.attempt > 0 AND r.attempt = 0)))
 AND NOT EXISTS (SELECT 1 FROM runs o WHERE o.repository = r.repository AND o.task_id = r.task_id
@@ -77,8 +79,9 @@ def claim(db: Database, worker: str, only: str | None = None) -> Claim | None:
 
     First come runs whose worker is dead, then parked ones with an answer, then queued ones by priority and age. No
     queued run begins before its time, beside one of its branch or task that has begun, where its lane is closed (unless
-    it had begun before), or while its provider rests. A run whose question nobody answered in time is ended, and so is
-    a queued one that is to stop. `Run.attempt` is how often the phase was claimed.
+    it had begun before), while its provider rests, or while as many runs ask that one as may. A run whose question
+    nobody answered in time is ended, and so is a queued one that is to stop. `Run.attempt` is how often the phase was
+    claimed.
 
     A worker without a fresh beat gets nothing: the others would take it away at once.
 

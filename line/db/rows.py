@@ -72,6 +72,8 @@ class NewRun:
     """Digest of the base as a bundle, where other machines share the database."""
     provider: str = ""
     """Which model server it asks."""
+    provider_limit: int | None = None
+    """It begins only while fewer runs than that ask the server; None: whatever others do."""
     flow: int = 1
     """Version of the way a run goes."""
 
@@ -94,6 +96,7 @@ class Run:
     base_commit: str
     base_blob: str | None
     provider: str
+    provider_limit: int | None
     options: RunOptions
     status: Status
     phase: int

@@ -66,6 +66,7 @@ def _queued(run: NewRun, now: float) -> Run:
         base_commit=run.base_commit,
         base_blob=run.base_blob,
         provider=run.provider,
+        provider_limit=run.provider_limit,
         options=run.options,
         status="queued",
         phase=0,

@@ -80,3 +80,9 @@ TABLES_2 = (
     "CREATE TABLE papers (run_id TEXT PRIMARY KEY, digest TEXT NOT NULL)",
 )
 """Statements that make version 2 of version 1."""
+
+TABLES_3 = (
+    # How many runs may ask the model server of this one at once; NULL: any number.
+    "ALTER TABLE runs ADD COLUMN provider_limit BIGINT",
+)
+"""Statements that make version 3 of version 2."""

@@ -13,7 +13,15 @@ from andon.line.db.queue import IN_ORDER
 from andon.line.db.rows import COLUMNS, Run, run_of
 
 WhyWaits = Literal[
-    "stopping", "not-before", "lane-paused", "lane-halted", "provider-resting", "branch-busy", "its-turn", "no-worker"
+    "stopping",
+    "not-before",
+    "lane-paused",
+    "lane-halted",
+    "provider-resting",
+    "provider-full",
+    "branch-busy",
+    "its-turn",
+    "no-worker",
 ]
 
 
@@ -32,6 +40,8 @@ class _Facts:
     now: float
     lanes: Mapping[str, Lane]
     providers: Mapping[str, Provider]
+    asking: Mapping[str, int]
+    """How many runs, of all repositories, ask a server now."""
     branches: dict[str, str]
     """Who holds a branch, in words."""
     tasks: dict[str, str]
@@ -67,6 +77,9 @@ def _why(run: Run, facts: _Facts) -> tuple[WhyWaits, str] | None:
         return why, f"lane {lane.name} is {lane.state}: {lane.reason or 'no reason was given'}"
     if provider := facts.providers.get(run.provider):
         return "provider-resting", f"{provider.name} rests until {clock(provider.blocked_until)}: {provider.reason}"
+    if run.provider_limit is not None and (asking := facts.asking.get(run.provider, 0)) >= run.provider_limit:
+        detail = f"{run.provider} is asked by as many runs as it may be: {asking} ([limits] provider_runs)"
+        return "provider-full", detail
     for held in (facts.branches.get(run.branch), facts.tasks.get(run.task_id)):
         if held and f"run {run.id}," not in held:
             return "branch-busy", held
@@ -86,11 +99,13 @@ def _facts(db: Database, repository: str) -> _Facts:
         "AND (status IN ('running', 'parked') OR (status = 'queued' AND attempt > 0)) ORDER BY id",
         (repository,),
     )
+    asking = db.read("SELECT provider, count(*) AS runs FROM runs WHERE status = 'running' GROUP BY provider")
     doing = {"running": "which runs", "parked": "which waits for a person", "queued": "which goes on first"}
     return _Facts(
         now=float(clock_row["now"]),
         lanes={one.name: one for one in closed_lanes(db, repository)},
         providers={one.name: one for one in resting(db)},
+        asking={row["provider"]: int(row["runs"]) for row in asking},
         branches={
             row["branch"]: f"branch {row['branch']} is held by run {row['id']}, {doing[row['status']]}" for row in begun
         },

@@ -1,264 +1,160 @@
 """Agents that are left at a question and gone on with elsewhere: each model is sent what it would have been sent."""
 
+import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-import httpx2
 import pytest
-from budget_kit import budget
-from crew_kit import CHANGES, PASS, PLAN, REPORT, ROLES, Connection, Line, Recorder, StoringEngine, connected
+from crew_kit import Line
+from story_kit import ALL_WORK, STORIES, Done, read, turn, whole, work, work_here
 
-from andon.agents.lane import run_lane
-from andon.agents.models import openai_model
-from andon.agents.replies import Start, Told
-from andon.records.errors import RunError
-from andon.records.parked import Parked
 from andon.records.stops import StopCode
-
-Call = tuple[str, dict[str, Any] | str]
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One answer of the model: thoughts and words, then calls."""
-
-    calls: tuple[Call, ...] = ()
-    text: str = ""
-    thought: str = ""
-
-
-def turn(*calls: Call, text: str = "", thought: str = "") -> Turn:
-    return Turn(calls, text, thought)
-
-
-def read(path: str) -> Call:
-    return "read_file", {"path": path}
-
-
-PLANS: Call = ("transfer_to_executor", PLAN)
-REPORTS: Call = ("transfer_to_reviewer", REPORT)
-REPAIRS: Call = ("hand_back", CHANGES)
-FINISHES: Call = ("finish_review", PASS)
-YES = Start("executor", "PACKET executor")
-EDITED = Start("executor", "PACKET executor, edited")
-
-
-@dataclass
-class Provider:
-    """Answers both interfaces in this process, and keeps each request as the bytes that were sent."""
-
-    turns: Sequence[Turn]
-    requests: list[bytes] = field(default_factory=list)
-
-    def client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
-
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
-        number = len(self.requests)
-        self.requests.append(request.read())
-        make = _completion if request.url.path.endswith("/chat/completions") else _response
-        return httpx2.Response(200, json=make(number, self.turns[number]), headers={"x-request-id": f"req_{number}"})
-
-
-def _text_of(arguments: dict[str, Any] | str) -> str:
-    return arguments if isinstance(arguments, str) else json.dumps(arguments)
-
-
-def _response(number: int, said: Turn) -> dict[str, Any]:
-    output: list[dict[str, Any]] = []
-    if said.thought:
-        secret = f"gAAAAA{number}{said.thought}=="
-        output.append({"id": f"rs_{number}", "type": "reasoning", "summary": [], "encrypted_content": secret})
-    if said.text:
-        # As a provider sends it: fields that the client does not know, and none for what is empty.
-        part = {"type": "output_text", "text": said.text, "annotations": [], "logprobs": []}
-        head = {"id": f"msg_{number}", "type": "message", "role": "assistant", "status": "completed"}
-        output.append({**head, "content": [part], "phase": "commentary"})
-    for count, (tool, arguments) in enumerate(said.calls):
-        ids = {"id": f"fc_{number}_{count}", "call_id": f"call_{number}_{count}", "status": "completed"}
-        output.append({"type": "function_call", **ids, "name": tool, "arguments": _text_of(arguments)})
-    usage = {"input_tokens": 11, "output_tokens": 7, "total_tokens": 18}
-    return {
-        "id": f"resp_{number}", "object": "response", "created_at": 0, "model": "m", "status": "completed",
-        "output": output, "usage": usage, "parallel_tool_calls": True, "tool_choice": "required", "tools": [],
-    }  # fmt: skip
-
-
-def _completion(number: int, said: Turn) -> dict[str, Any]:
-    message: dict[str, Any] = {"role": "assistant", "content": said.text or None}
-    if said.thought:
-        message["reasoning_content"] = said.thought
-    if said.calls:
-        message["tool_calls"] = [
-            {
-                "id": f"call_{number}_{count}",
-                "type": "function",
-                "function": {"name": tool, "arguments": _text_of(arguments)},
-            }
-            for count, (tool, arguments) in enumerate(said.calls)
-        ]
-    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if said.calls else "stop"}
-    usage = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
-    return {
-        "id": f"c{number}",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "m",
-        "choices": [choice],
-        "usage": usage,
-    }
-
-
-@dataclass
-class Done:
-    """What a run has left behind."""
-
-    outcome: Any
-    requests: list[bytes]
-    came: list[Any]
-    asked: list[Any]
-    log: list[str]
-    """What the tools did."""
-    judged: list[str]
-    steps: list[str]
-    events: list[tuple[str, dict[str, Any]]]
-
-
-async def done(name: str, turns: Sequence[Turn], line: Line) -> tuple[Done, list[dict[str, Any]]]:
-    """Run the lane with the model `name`, in as many parts as the line parks; return what each part left for the next.
-
-    Nothing but that and the line outlives a part: agents, connections, models and engine are made anew.
-    """
-    provider, log, seen, order = Provider(turns), [], [], []
-    left: list[dict[str, Any]] = []
-    outcome: Any = None
-    while outcome is None:
-        engine = StoringEngine({}, order)
-        async with connected(log) as client:
-            model = openai_model(name, base_url="http://p.invalid/v1", api_key="k" * 20, http_client=provider.client())
-            try:
-                outcome = await run_lane(
-                    None if left else "PACKET planner",
-                    steps=line,
-                    connections={
-                        role: Connection(client, log, [], role=role, line=line, engine=engine) for role in ROLES
-                    },
-                    models=dict.fromkeys(ROLES, model),
-                    events=Recorder(seen),
-                    engine=engine,
-                    budget=budget(model_calls=30),
-                    saved=json.loads(json.dumps(left[-1])) if left else None,
-                )
-            except Parked as parked:
-                assert parked.agents is not None
-                left.append(parked.agents)
-            except RunError as stop:
-                outcome = (stop.code, str(stop))
-    assert len(set(order)) == len(order)
-    return Done(outcome, provider.requests, line.came, line.asked, log, line.judged, order, seen), left
-
-
-ALL_WORK = (turn(PLANS), turn(REPORTS), turn(FINISHES))
-
-STORIES: Mapping[str, tuple[int, Sequence[Turn], Mapping[str, Any]]] = {
-    "plan yes": (1, ALL_WORK, {"answers": [YES]}),
-    "plan edited": (1, ALL_WORK, {"answers": [EDITED]}),
-    "plan no, then yes": (
-        2, (turn(read("a")), turn(PLANS, text="My plan.", thought="t"), *ALL_WORK), {"answers": [Told("Smaller."), YES]}
-    ),
-    "plan with another call": (1, (turn(PLANS, read("a")), *ALL_WORK[1:]), {"answers": [YES]}),
-    "planner yes": (1, (turn(read("ask 1"), thought="t"), *ALL_WORK), {"permits": [None]}),
-    "planner no": (1, (turn(read("ask 1"), text="I look."), *ALL_WORK), {"permits": ["refused: no"]}),
-    "planner kind": (
-        1, (turn(read("ask 1")), turn(read("ask 2")), turn(PLANS), turn(REPORTS), turn(FINISHES)),
-        {"permits": ["kind ask"]},
-    ),
-    "executor yes": (
-        1, (turn(read("a")), turn(PLANS), turn(read("a"), thought="t"), turn(read("ask 1"), text="w", thought="t"),
-            turn(read("b")), *ALL_WORK[1:]),
-        {"permits": [None]},
-    ),
-    "executor no": (1, (turn(PLANS), turn(read("ask 1")), turn(read("b")), *ALL_WORK[1:]), {"permits": ["refused: n"]}),
-    "executor kind of its answer": (
-        1, (turn(PLANS), turn(read("ask 1"), read("ask 2")), *ALL_WORK[1:]), {"permits": ["kind ask"]},
-    ),
-    "reviewer yes": (1, (*ALL_WORK[:2], turn(read("ask 1"), thought="t"), ALL_WORK[2]), {"permits": [None]}),
-    "reviewer no": (
-        1, (*ALL_WORK[:2], turn(read("ask 1")), turn(REPAIRS), *ALL_WORK[1:]), {"permits": ["refused: n"]}
-    ),
-    "repairing executor": (
-        2, (*ALL_WORK[:2], turn(REPAIRS), turn(read("ask 1")), turn(REPORTS), turn(read("ask 2")), ALL_WORK[2]),
-        {"permits": [None, "refused: n"]},
-    ),
-    "first of three": (1, (turn(read("ask 1"), read("b"), read("c")), *ALL_WORK), {"permits": [None]}),
-    "middle of three": (1, (turn(read("a"), read("ask 1"), read("c")), *ALL_WORK), {"permits": [None]}),
-    "last of three": (1, (turn(read("a"), read("b"), read("ask 1")), *ALL_WORK), {"permits": [None]}),
-    "middle of three, no": (1, (turn(read("a"), read("ask 1"), read("c")), *ALL_WORK), {"permits": ["refused: n"]}),
-    "three of five": (
-        3, (turn(PLANS), turn(read("ask 1"), read("b"), read("ask 2"), read("d"), read("ask 3")), *ALL_WORK[1:]),
-        {"permits": [None, "refused: n", None]},
-    ),
-    "kind leaves the other to be asked": (
-        2, (turn(read("ask x1"), read("ask y"), read("ask x2")), *ALL_WORK), {"permits": ["kind ask x", "refused: n"]}
-    ),
-    "with a handoff": (1, (turn(PLANS), turn(read("ask 1"), REPORTS), ALL_WORK[2]), {"permits": [None]}),
-    "with a handoff before, no": (1, (turn(PLANS, read("ask 1")), *ALL_WORK[1:]), {"permits": ["refused: n"]}),
-    "with a gated handoff": (2, (turn(PLANS, read("ask 1")), *ALL_WORK[1:]), {"permits": [None], "answers": [YES]}),
-    "with a damaged handoff": (
-        1, (turn(("transfer_to_executor", {}), read("ask 1")), *ALL_WORK), {"permits": [None]}
-    ),
-    "with the end of the review": (1, (*ALL_WORK[:2], turn(FINISHES, read("ask 1"))), {"permits": ["refused: n"]}),
-    "with two endings": (
-        1, (*ALL_WORK[:2], turn(FINISHES, read("ask 1"), REPAIRS), ALL_WORK[2]), {"permits": [None]}
-    ),
-    "with an unknown tool": (1, (turn(("rm", {}), read("ask 1")), *ALL_WORK), {"permits": [None]}),
-    "with what is no object": (
-        1, (turn(("read_file", "[1]"), read("ask 1"), ("read_file", "3")), *ALL_WORK), {"permits": [None]}
-    ),
-    "effect": (
-        1, (turn(PLANS), turn(read("hold 1"), thought="t"), turn(read("b")), *ALL_WORK[1:]), {"effects": [Told("In.")]}
-    ),
-    "effect among others": (
-        1, (turn(PLANS), turn(read("a"), read("hold 1"), read("c")), *ALL_WORK[1:]), {"effects": [Told("Undone.")]}
-    ),
-    "two effects": (
-        2, (turn(PLANS), turn(read("hold 1")), turn(read("hold 2")), *ALL_WORK[1:]),
-        {"effects": [Told("One."), Told("Two.")]},
-    ),
-    "effect and call of one answer": (
-        2, (turn(PLANS), turn(read("hold 1"), read("ask 1"), read("c")), *ALL_WORK[1:]),
-        {"permits": [None], "effects": [Told("In.")]},
-    ),
-    "allowed call with an effect": (
-        2, (turn(PLANS), turn(read("ask 1"), read("hold 1")), turn(read("b")), *ALL_WORK[1:]),
-        {"permits": [None], "effects": [Told("In.")]},
-    ),
-    "after a nudge": (
-        1, (turn(read("a")), turn(text="Done."), turn(read("ask 1"), text="So.", thought="t"), *ALL_WORK),
-        {"permits": [None]},
-    ),
-    "everything": (
-        5, (turn(read("ask 1")), turn(PLANS), turn(PLANS), turn(read("ask 2"), read("hold 1"), thought="t"),
-            *ALL_WORK[1:2], turn(REPAIRS), *ALL_WORK[1:]),
-        {"permits": [None, None], "answers": [Told("Smaller."), YES], "effects": [Told("In.")]},
-    ),
-}  # fmt: skip
 
 both_wires = pytest.mark.parametrize("wire", ["m", "chat/m"], ids=["responses", "chat"])
 
 
-@both_wires
-@pytest.mark.parametrize("story", STORIES)
-async def test_a_run_left_at_its_questions_is_the_run_asked_in_place(story: str, wire: str) -> None:
-    parks, turns, people = STORIES[story]
-    line = {name: list(value) for name, value in people.items()}
-    asked, _ = await done(wire, turns, Line(**line))
-    line = {name: list(value) for name, value in people.items()}
-    parked, left = await done(wire, turns, Line(**line, parks=True))
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("andon.agents.provider_calls.FIRST_WAIT", 0.0)
 
-    assert len(left) == parks
-    assert len(asked.requests) == len(turns)
-    assert getattr(asked.outcome, "verdict", None) == "pass", asked.outcome
-    assert parked == asked
+
+def facts(done: Done) -> dict[str, Any]:
+    """What must not depend on where and when a person answered."""
+    line = done.line
+    return {
+        "outcome": done.outcome,
+        "requests": done.requests,
+        "steps": done.order,
+        "stored": done.stored,
+        "tools": done.log,
+        "events": done.events,
+        "line": (line.came, line.asked, line.judged, line.kinds),
+    }
+
+
+@both_wires
+@pytest.mark.parametrize("name", STORIES)
+async def test_a_run_left_at_its_questions_is_the_run_asked_in_place(name: str, wire: str) -> None:
+    story = STORIES[name]
+
+    asked = await whole(wire, story.turns, story.line())
+    parked = await whole(wire, story.turns, story.line(parks=True))
+
+    assert asked.outcome.verdict == "pass"
+    assert len({number for number, _ in asked.requests}) == len(story.turns)
+    assert (len(asked.left), len(parked.left)) == (0, story.parks)
+    assert facts(parked) == facts(asked)
+
+
+async def test_every_part_may_be_in_a_process_of_its_own() -> None:
+    story = STORIES["everything"]
+    asked = await whole("m", story.turns, story.line())
+
+    parked = Done(story.line(parks=True))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), max_tasks_per_child=1) as processes:
+        while parked.outcome is None:
+            part = processes.submit(work_here, "m", story.turns, parked)
+            parked = await asyncio.wrap_future(part)
+
+    assert len(parked.left) == story.parks
+    assert facts(parked) == facts(asked)
+
+
+@pytest.mark.parametrize("name", ["plan yes", "three of five", "effect and call of one answer"])
+async def test_a_run_gone_on_with_before_there_is_an_answer_leaves_the_same_again(name: str) -> None:
+    story = STORIES[name]
+    asked = await whole("m", story.turns, story.line())
+    parked = await work("m", story.turns, Done(story.line(parks=True)))
+    for _ in range(2):
+        # As if nobody had been asked yet.
+        parked.line.parks, parked.line.left = True, False
+        parked = await work("m", story.turns, parked)
+
+    first, *others = [json.loads(left) for left in parked.left]
+    assert others == [first, first]
+    parked.line.left = True
+    while parked.outcome is None:
+        parked = await work("m", story.turns, parked)
+    assert facts(parked) == facts(asked)
+
+
+async def test_what_is_left_holds_the_conversation_once() -> None:
+    text = "x" * 2000
+    turns = (*[turn(read(f"{number} {text}"), thought=text) for number in range(20)], turn(read("ask")), *ALL_WORK)
+
+    parked = await whole("m", turns, Line(permits=[None], parks=True))
+
+    sent = parked.requests[20][1]
+    assert len(sent) > 100_000
+    assert len(parked.left[0]) < 1.2 * len(sent)
+
+
+def _older(left: dict[str, Any]) -> None:
+    left["schema_version"] = 0
+
+
+def _odd(left: dict[str, Any]) -> None:
+    left["mood"] = "good"
+
+
+def _nothing(left: dict[str, Any]) -> None:
+    left["state"] = None
+
+
+def _other_schema(left: dict[str, Any]) -> None:
+    left["state"]["$schemaVersion"] = "9.0"
+
+
+def _other_role(left: dict[str, Any]) -> None:
+    left["state"]["current_agent"]["name"] = "auditor"
+
+
+def _without_a_part(left: dict[str, Any]) -> None:
+    del left["state"]["generated_items"]
+
+
+def _call_damaged(left: dict[str, Any]) -> None:
+    left["state"]["generated_items"][0]["raw_item"]["arguments"] = "{}"
+
+
+def _output_gone(left: dict[str, Any]) -> None:
+    for items in ("generated_items", "session_items"):
+        left["state"][items] = [item for item in left["state"][items] if item["type"] != "tool_call_output_item"]
+
+
+def _question_gone(left: dict[str, Any]) -> None:
+    left["state"]["current_step"] = None
+
+
+def _item_of_nobody(left: dict[str, Any]) -> None:
+    left["state"]["generated_items"][-1]["agent"]["name"] = "auditor"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _older, _odd, _nothing, _other_schema, _other_role, _without_a_part, _call_damaged, _output_gone,
+        _question_gone, _item_of_nobody,
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_gone_on_from_stops_before_anybody_is_asked(
+    damage: Callable[[dict[str, Any]], None],
+) -> None:
+    story = STORIES["middle of three"]
+    parked = await work("m", story.turns, Done(story.line(parks=True)))
+    left = json.loads(parked.left[-1])
+    damage(left)
+    before = (list(parked.requests), list(parked.log), list(parked.order), list(parked.events))
+
+    parked.left.append(json.dumps(left))
+    parked = await work("m", story.turns, parked)
+
+    code, message = parked.outcome
+    assert code is StopCode.INTERNAL
+    assert message.startswith("The run cannot go on from where it waited: ")
+    assert message.endswith("Run the task again.")
+    assert (parked.requests, parked.log, parked.order, parked.events) == before
+    assert parked.line.asked == []

@@ -16,6 +16,7 @@ from runs_kit import BEGUN, begun, db, ended, parked, queued, repo, told
 from andon.cli.main import main
 from andon.line.chain import seal_of
 from andon.line.db import approvals
+from andon.line.db.again import again
 from andon.line.db.database import Database
 from andon.line.db.rows import Run
 from andon.records.result import AuditHead
@@ -101,8 +102,21 @@ def test_following_goes_on_with_a_run_of_another_process_and_ends_with_it(db: Da
         lines += told(db, run, PHASE, after=1, prev=head_of(lines))
         assert heard(log) == "line      phase sandbox"
         told(db, run, END, after=2, prev=head_of(lines))
+        ended(db, run)
         assert heard(log) == "line      ended: delivered (exit 0): Done."
         assert log.wait(60) == 0
+
+
+def test_following_a_run_that_was_resumed_does_not_end_with_its_first_end(db: Database, repo: Path) -> None:
+    run = begun(db, queued(db, repo))
+    lines = told(db, run, START, END)
+    ended(db, run, StopCode.PROVIDER_FAILED)
+    run = begun(db, again(db, RUN))
+    with following(repo) as log:
+        assert heard(log).startswith("line      run ")
+        assert heard(log).startswith("line      ended: ")
+        told(db, run, PHASE, after=2, prev=head_of(lines))
+        assert heard(log) == "line      phase sandbox"
 
 
 def _parks(db: Database, run: Run) -> str:

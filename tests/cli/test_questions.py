@@ -47,7 +47,7 @@ index 1..2 100644
 
 def gate(plan: PlanPayload = PLAN) -> Gate:
     document = plan.model_dump_json(indent=2)
-    return Gate("plan-1", "plan", "Go on with this plan?", StopCode.NEEDS_PERSON, document, editable=document)
+    return Gate("plan-1", "plan", "Go on with this plan?", StopCode.NEEDS_PERSON, shown=document, editable=document)
 
 
 def ask(

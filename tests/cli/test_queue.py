@@ -105,13 +105,15 @@ def test_every_run_that_waits_says_why_in_the_order_in_which_they_begin(repo: Pa
         here("task", task="t-1", branch="factory/z", priority=4),
         here("paused", lane="nightly", priority=5),
         here("resting", provider="sick.example", priority=6),
-        here("later", priority=7),
+        here("full", provider_limit=1, priority=7),
+        here("later", priority=8),
         new("elsewhere", priority=0),
     )
     with db.transaction() as transaction:
         transaction.execute("UPDATE runs SET not_before = 4000000000, message = 'HTTP 529' WHERE id = 'later'")
     lanes.pause(db, name, "nightly", reason="release day", by="ada")
     until = providers.failed(db, "sick.example", "HTTP 503")
+    beat(db, "worker")
     found = document(repo)
     why = [(one["run_id"], one["why"], one["detail"]) for one in found["queued"]]
     rest = found["providers"][0]["until"]
@@ -122,9 +124,10 @@ def test_every_run_that_waits_says_why_in_the_order_in_which_they_begin(repo: Pa
         ("task", "branch-busy", "task t-1 is worked on by run asks, which waits for a person"),
         ("paused", "lane-paused", "lane nightly is paused: release day"),
         ("resting", "provider-resting", f"sick.example rests until {rest}: HTTP 503"),
+        ("full", "provider-full", "models.example is asked by as many runs as it may be: 1 ([limits] provider_runs)"),
         ("later", "not-before", "not before 2096-10-02T07:06:40Z (HTTP 529)"),
     ]
-    assert found["counts"] == {"queued": 7, "running": 1, "parked": 1}
+    assert found["counts"] == {"queued": 8, "running": 1, "parked": 1}
     assert found["providers"] == [{"name": "sick.example", "failures": 1, "until": rest, "reason": until.reason}]
 
 
@@ -136,6 +139,7 @@ def test_what_runs_and_what_is_asked_and_who_works(repo: Path, db: Database, nam
     taken(db, "worker")
     taken(db, "dead")
     silent(db, "dead", 13)
+    beat(db, "worker")
     found = document(repo)
     asked = approvals.question(db, "1")
     row = {"task_id": "t-1", "title": "Add a page", "lane": "default", "branch": "factory/t-1"}
@@ -195,6 +199,7 @@ def test_a_halted_lane_shows_reason_and_lesson_until_a_person_opens_it(repo: Pat
     assert "    next: andon queue resume default" in lines
     found = document(repo, "resume")
     assert (found["lane"]["state"], found["before"], found["lesson"]) == ("open", "halted", halted.lesson)
+    beat(db, "worker")
     assert document(repo)["queued"][0]["why"] == "its-turn"
 
 

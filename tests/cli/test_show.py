@@ -103,6 +103,11 @@ def test_a_run_that_waits_shows_its_question_and_where_it_would_be_delivered(
     assert "answered    no, by ada: May the run carry out this plan?" in shown(repo, capfd, "show", RUN)
 
 
+def test_one_that_can_go_on_says_how(db: Database, repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ended(db, begun(db, queued(db, repo)), StopCode.PROVIDER_FAILED)
+    assert f"andon resume {RUN} goes on where it stopped" in shown(repo, capfd, "show", RUN)
+
+
 def test_one_that_goes_on_or_waits_for_its_turn_says_so(
     db: Database, repo: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -142,7 +147,7 @@ def test_a_run_that_was_never_queued_is_shown_from_its_papers(repo: Path, capfd:
     assert "Plan: add sub beside add" in out
     assert "  | check" in out
     assert f"branch      {result.branch}\nhead        {result.head_commit}\n" in out
-    patch = git(repo, "diff", result.base_commit, f"{result.head_commit}~1")
+    patch = git(repo, "diff", "--full-index", result.base_commit, f"{result.head_commit}~1")
     assert shown(repo, capfd, "diff", "last").strip() == patch
     assert not (repo / "factory/.state/andon.sqlite").exists()
 

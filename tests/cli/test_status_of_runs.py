@@ -218,13 +218,13 @@ def test_looking_at_ten_thousand_runs_is_quick_and_loads_no_schema_library(repo:
         columns = [row["name"] for row in tx.execute("SELECT name FROM pragma_table_info('runs')")]
         kept = ", ".join(name for name in columns if name not in ("id", "task_id", "branch", "queued_at"))
         tx.execute(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "
-            f"INSERT INTO runs (id, task_id, branch, queued_at, {kept}) "  # noqa: S608
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000) "  # noqa: S608
+            f"INSERT INTO runs (id, task_id, branch, queued_at, {kept}) "
             f"SELECT 'r' || i, 't' || (i / 2), 'b' || i, queued_at + i, {kept} FROM runs, n WHERE id = ?",
             [run.id],
         )
-        for status, among in (("queued", "1, 2, 3"), ("parked", "4"), ("ended", "5, 6, 7, 8, 9, 0")):
-            tx.execute(f"UPDATE runs SET status = ? WHERE CAST(substr(id, 2) AS INTEGER) % 10 IN ({among})", [status])
+        for status, digit in (("queued", 1), ("queued", 2), ("queued", 3), ("parked", 4)):
+            tx.execute("UPDATE runs SET status = ? WHERE CAST(substr(id, 2) AS INTEGER) % 10 = ?", [status, digit])
     with_tables.close()
     script = (
         "import sys, time; began = time.monotonic(); from andon.cli.main import main\n"
@@ -238,6 +238,7 @@ def test_looking_at_ten_thousand_runs_is_quick_and_loads_no_schema_library(repo:
     assert (code, heavy) == ("0", "[]")
     assert sum(found["runs"].values()) == 10_001
     assert 50 <= len(found["tasks"]) <= 151
-    assert found["more_tasks"] + len(found["tasks"]) == 5_002
+    shown = {one["task_id"] for one in (*found["tasks"], *found["queue"])}
+    assert found["more_tasks"] + len(shown) == 5_002
     # A sixth of it on an idle machine.
     assert float(seconds) < 3

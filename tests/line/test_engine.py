@@ -122,6 +122,18 @@ async def test_what_is_forgotten_runs_again(journal: str) -> None:
     assert work.ran == [0, 0, 0, 0, 0]
 
 
+async def test_attempts_that_kept_nothing_are_not_heaped_up(journal: str) -> None:
+    work = Work(2, {0: failing})
+    async with engine(journal, work) as one:
+        for _ in range(5):
+            with pytest.raises(RunError):
+                await one.run(RUN, 0)
+        assert _texts(journal).count(f"'{RUN}.0.") <= 3
+        work.at = {}
+        await one.run(RUN, 0)
+    assert work.ran == [0, 0, 0, 0, 0, 0, 1]
+
+
 async def test_works_on_several_phases_at_once(journal: str) -> None:
     met = asyncio.Barrier(3)
     async with engine(journal, Work(2, {0: met.wait, 1: met.wait})) as one, asyncio.timeout(30):
@@ -199,6 +211,7 @@ async def test_a_later_claim_takes_the_phase_over(journal: str) -> None:
         go.set()
         with pytest.raises(Fenced):
             await first
+    # The first was in the middle of 1, and did not begin 2.
     assert work.ran == [0, 1, 1, 2]
 
 

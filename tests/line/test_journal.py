@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from andon.line.db.rows import Fenced
 from andon.line.journal import Journal, JournalledSteps, Kept
 from andon.line.journal_json import JournalJson
 from andon.records.base import Record
@@ -184,6 +185,22 @@ async def test_what_comes_after_the_error_that_ends_a_phase_is_not_kept(error: B
     assert store.ran == ["b", "tree"]
 
 
+async def test_begins_no_step_once_another_process_has_the_phase() -> None:
+    ran: list[int] = []
+
+    async def keep(step: str, entry: dict[str, Any]) -> None:
+        raise Fenced("another's")
+
+    async def run() -> None:
+        ran.append(1)
+
+    steps = JournalledSteps(Journal([]), keep, again=False)
+    for number in "123":
+        with pytest.raises(Fenced, match="another's"):
+            await steps.step("a", number, run)
+    assert ran == [1]
+
+
 async def test_what_comes_after_a_seal_is_not_kept() -> None:
     store = Store()
     steps = store.attempt()
@@ -252,6 +269,20 @@ async def test_a_step_inside_one_that_did_not_end_does_not_run_again() -> None:
 
     await store.step(again, "outer", inside=inside)
     assert (store.ran, got) == (["outer"], ["kept"])
+
+
+async def test_says_of_a_step_inside_one_that_is_made_again_that_it_may_have_been_begun() -> None:
+    store = Store()
+    await store.step(store.attempt(), "a")
+    steps = store.attempt()
+    await store.step(steps, "a")
+    await store.step(steps, "outer", inside=lambda: store.step(steps, "inner"))
+    await store.step(steps, "next")
+    assert [line for line in store.events.lines if line.startswith("step.started")] == [
+        "step.started name=outer key=1 again=True",
+        "step.started name=inner key=1 again=True",
+        "step.started name=next key=1",
+    ]
 
 
 @pytest.mark.parametrize("first", ["a", "b"])

@@ -17,8 +17,8 @@ from wire_kit import Asked, Fault, Turn, calls, serving
 
 from andon.context.settings import Models, Provider, Settings
 from andon.guardrails.trust import Claim
+from andon.line.answerer import ROLES
 from andon.line.live import ModelFlags, endpoint, live_answerer, model_names
-from andon.line.run import ROLES
 from andon.line.trust import TrustFile, claims_of
 from andon.records.errors import UserError
 

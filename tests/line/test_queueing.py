@@ -101,6 +101,12 @@ def test_a_task_of_the_queue_file_stands_for_itself(db: Database, repo: Path) ->
     assert (refused.value.run_id, first.source_key) == (first.id, "factory/tasks/queue.json:task-001")
 
 
+def test_how_many_runs_may_ask_its_server_is_as_the_settings_say(db: Database, repo: Path) -> None:
+    assert put(db, repo).provider_limit is None
+    commit(repo, "factory/andon.toml", "[limits]\nprovider_runs = 2\n")
+    assert put(db, repo, Task(id="t-2", title="Other")).provider_limit == 2
+
+
 def test_two_requests_in_words_are_two_runs(db: Database, repo: Path) -> None:
     assert put(db, repo).id != put(db, repo, Task(id="t-2", title="Add subtraction")).id
 

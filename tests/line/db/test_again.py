@@ -50,7 +50,7 @@ def test_one_whose_question_expired_meanwhile_is_refused(db: Database, repo: Pat
     run = parked(db, begun(db, queued(db, repo)), expires=1.0)
     messages.stop(db, run.id, "me")
     with pytest.raises(
-        UserError, match="nobody answered run .* in time: start the task again with `andon run task-001`"
+        UserError, match=r"nobody answered run .* in time: start the task again with `andon run task-001`"
     ):
         again(db, run.id)
     assert runs.get(db, run.id).status == "ended"

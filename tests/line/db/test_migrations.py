@@ -135,7 +135,8 @@ def test_an_old_run_is_read_whole(old: Database) -> None:
     assert runs.get(old, "run-5-parked") == Run(
         id="run-5-parked", repository="example.org/owner/name", host="here", root="/srv/name", lane="default",
         task_id="T-1", title=title, task=task, source_key=None, priority=100, branch="factory/T-1-add-sub",
-        base_commit="b" * 40, base_blob=BASE, provider="models.example.org", options=options, status="parked", phase=1,
+        base_commit="b" * 40, base_blob=BASE, provider="models.example.org", provider_limit=None, options=options,
+        status="parked", phase=1,
         checkpoint=BASE, gate=PARKED_AT, worker=None, attempt=1, flow=1, not_before=0.0, wanted="",
         stop_code="needs-person", message="It ended: needs-person.", result=result, delivery=None,
         queued_at=1_760_000_005.0, started_at=1_760_000_050.5, changed_at=1_760_000_105.5, ended_at=None,

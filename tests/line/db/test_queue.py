@@ -190,6 +190,16 @@ def test_nothing_that_would_ask_a_resting_server_begins(db: Database) -> None:
     assert claimed(db, "worker") == ["1"]
 
 
+def test_no_more_runs_ask_a_server_than_it_may_be_asked_by(db: Database) -> None:
+    add(db, *[new(run_id, provider="a.example", provider_limit=2) for run_id in ("1", "2", "3")])
+    add(db, new("4", provider="b.example", provider_limit=1), new("5", provider="a.example"))
+    assert claimed(db, "worker") == ["1", "2", "4", "5"]
+    end(db, runs.get(db, "1"), StopCode.DELIVERED)
+    assert claimed(db, "worker") == []
+    park(db, runs.get(db, "5"))
+    assert claimed(db, "worker") == ["3"]
+
+
 @pytest.mark.parametrize("kind", ["yes", "no", "stop"])
 def test_a_parked_run_goes_on_once_it_is_answered_whatever_the_answer(db: Database, kind: str) -> None:
     add(db, new("run"))

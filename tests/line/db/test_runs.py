@@ -30,7 +30,8 @@ def test_a_queued_run_is_read_as_it_was_added(db: Database) -> None:
     assert added == Run(
         id="run-1", repository="example.org/owner/name", host="here", root="/somewhere", lane="fast", task_id="T-9",
         title="Ümläut 'quoted'", task=task, source_key="issue:1", priority=5, branch="factory/T-1-add-a-function",
-        base_commit="c" * 40, base_blob="e" * 64, provider="models.example.org", options=options, status="queued",
+        base_commit="c" * 40, base_blob="e" * 64, provider="models.example.org", provider_limit=None, options=options,
+        status="queued",
         phase=0, checkpoint="", gate=None, worker=None, attempt=0, flow=3, not_before=0.0, wanted="", stop_code=None,
         message="", result=None, delivery=None, queued_at=now, started_at=None, changed_at=now, ended_at=None,
     )  # fmt: skip

@@ -1,0 +1,204 @@
+"""`andon resume` and `andon stop`: what goes on, what ends, and what is refused with the next step."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from runs_kit import PLAN_GATE, begun, db, ended, parked, queued, repo
+
+from andon.cli.main import main
+from andon.line.db import approvals, messages, runs
+from andon.line.db.database import Database
+from andon.line.db.rows import Run, RunOptions
+from andon.line.steps import Answer
+from andon.records.stops import MEANINGS, StopCode
+
+__all__ = ["db", "repo"]
+
+RUN = "20261129-080000-aaaaaa"
+
+
+def started(repo: Path, *words: str) -> "subprocess.Popen[str]":
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "andon", words[0], "-C", str(repo), *words[1:]]
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=pipe, stdin=subprocess.DEVNULL, text=True, env=dict(os.environ)
+    )
+
+
+def until(db: Database, holds: Callable[[Run], bool]) -> Run:
+    """Wait until something holds of the run."""
+    end = time.monotonic() + 60
+    while not holds(run := runs.get(db, RUN)):
+        assert time.monotonic() < end, run
+        time.sleep(0.02)
+    return run
+
+
+def queue_entry(repo: Path) -> dict[str, Any]:
+    [entry] = json.loads((repo / "factory/tasks/queue.json").read_text())
+    return dict(entry)
+
+
+def refused(repo: Path, capfd: pytest.CaptureFixture[str], *words: str) -> str:
+    assert main([words[0], "-C", str(repo), *words[1:]]) == 2
+    return capfd.readouterr().err
+
+
+def test_a_run_that_failed_goes_on_at_a_living_worker_and_its_end_is_printed(db: Database, repo: Path) -> None:
+    run = parked(db, begun(db, queued(db, repo)))
+    approvals.answer(db, approvals.question(db, run.id).id, Answer("yes"), by="me", channel="terminal")
+    ended(db, begun(db, run), StopCode.PROVIDER_FAILED)
+    with started(repo, "resume", "task-001", "--json") as process:
+        back = until(db, lambda run: run.status == "queued")
+        assert (back.phase, back.stop_code) == (1, None)
+        ended(db, begun(db, back), StopCode.FAILED_REVIEW)
+        out, err = process.communicate(timeout=60)
+    document = json.loads(out)
+    assert (process.returncode, document["run_id"], document["stop_code"]) == (20, RUN, "failed-review"), err
+
+
+def test_a_run_that_waits_for_an_answer_stays_parked_where_nobody_can_be_asked(db: Database, repo: Path) -> None:
+    run = parked(db, begun(db, queued(db, repo)))
+    with started(repo, "resume", RUN, "--headless") as process:
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, "needs-person (exit 10)" in out) == (10, True)
+    assert runs.get(db, RUN) == run
+
+
+@pytest.mark.parametrize(
+    ("code", "next_step"),
+    [
+        ("delivered", "There is nothing left to do"),
+        ("failed-review", "start the task again with `andon run task-001`"),
+        ("policy-refused", "start the task again with `andon run task-001`"),
+    ],
+)
+def test_a_run_that_is_over_is_refused_with_the_reason(
+    db: Database, repo: Path, capfd: pytest.CaptureFixture[str], code: str, next_step: str
+) -> None:
+    run = ended(db, begun(db, queued(db, repo)), StopCode(code))
+    said = refused(repo, capfd, "resume", RUN)
+    assert f"run {RUN} ended with {code}" in said
+    assert next_step in said
+    assert runs.get(db, RUN) == run
+
+
+def test_a_run_that_goes_on_already_is_refused_with_what_follows_it(
+    db: Database, repo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = begun(db, queued(db, repo))
+    assert f"goes on already, at worker {run.worker}: `andon log -f {RUN}`" in refused(repo, capfd, "resume", RUN)
+
+
+@pytest.mark.parametrize("command", ["resume", "stop"])
+def test_what_is_not_there_is_refused_and_nothing_is_made(
+    repo: Path, capfd: pytest.CaptureFixture[str], command: str
+) -> None:
+    for wanted in ("nothing", "last", "../../x"):
+        assert f"there is no run {wanted!r}" in refused(repo, capfd, command, wanted)
+    assert not (repo / "factory/.state").exists()
+
+
+def test_a_bundle_that_is_none_is_refused(repo: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert "bundle.andon" in refused(repo, capfd, "resume", str(tmp_path / "bundle.andon"))
+
+
+@pytest.mark.parametrize("waits", [lambda db, run: run, lambda db, run: parked(db, begun(db, run))])
+def test_a_run_nobody_works_on_is_stopped_at_once_and_its_task_says_so(
+    db: Database, repo: Path, capfd: pytest.CaptureFixture[str], waits: Callable[[Database, Run], Run]
+) -> None:
+    waits(db, queued(db, repo))
+    assert main(["stop", "-C", str(repo), "task-001"]) == 0
+    out = capfd.readouterr().out
+    assert "interrupted (exit 130)" in out
+    assert f"andon resume {RUN} goes on where it stopped" in out
+    run = runs.get(db, RUN)
+    assert (run.status, run.stop_code) == ("ended", "interrupted")
+    entry = queue_entry(repo)
+    assert (entry["status"], entry["lastRun"]) == (
+        "stopped", {"runId": RUN, "stopCode": "interrupted", "exitCode": 130, "branch": None},
+    )  # fmt: skip
+
+
+def test_stopping_a_run_of_words_leaves_the_queue_file_alone(
+    db: Database, repo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = (repo / "factory/tasks/queue.json").read_bytes()
+    queued(db, repo, options=RunOptions(started=1, queued=False))
+    assert main(["stop", "-C", str(repo), RUN]) == 0
+    assert (repo / "factory/tasks/queue.json").read_bytes() == before
+    assert capfd.readouterr().err == ""
+
+
+def test_a_task_that_left_the_queue_file_is_told_and_the_run_stopped(
+    db: Database, repo: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    queued(db, repo, task_id="gone")
+    assert main(["stop", "-C", str(repo), RUN]) == 0
+    assert "the task's status was not set to 'stopped': factory/tasks/queue.json has no task 'gone'" in (
+        capfd.readouterr().err
+    )
+
+
+def test_a_run_that_is_worked_on_is_told_and_its_end_waited_for(db: Database, repo: Path) -> None:
+    begun(db, queued(db, repo))
+    with started(repo, "stop", RUN, "--json") as process:
+        run = until(db, lambda run: run.wanted == "stop")
+        ended(db, run, StopCode.INTERRUPTED)
+        out, err = process.communicate(timeout=60)
+    run = runs.get(db, RUN)
+    assert process.returncode == 0
+    assert err == f"andon: told worker {run.worker}, which keeps the run's tree and report …\n"
+    assert run.result is not None
+    assert json.loads(out) == {
+        "schema_version": 1,
+        "run_id": RUN,
+        "state": "ended",
+        "ended": True,
+        "result": run.result.model_dump(mode="json"),
+    }
+
+
+def test_without_waiting_it_is_only_told(db: Database, repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    begun(db, queued(db, repo))
+    assert main(["stop", "-C", str(repo), RUN, "--no-wait", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out) == {
+        "schema_version": 1, "run_id": RUN, "state": "running", "ended": False, "result": None,
+    }  # fmt: skip
+    assert [message.kind for message in messages.take(db, RUN, "stop")] == ["stop"]
+
+
+def test_a_run_whose_worker_is_dead_is_stopped_at_once(db: Database, repo: Path) -> None:
+    begun(db, queued(db, repo))
+    with db.transaction() as tx:
+        tx.execute("UPDATE workers SET beat_at = beat_at - 13")
+    assert main(["stop", "-C", str(repo), RUN]) == 0
+    assert (runs.get(db, RUN).status, MEANINGS[StopCode.INTERRUPTED].exit_code) == ("ended", 130)
+
+
+def test_a_run_that_had_ended_is_refused(db: Database, repo: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    ended(db, begun(db, queued(db, repo)))
+    assert "has ended already (delivered)" in refused(repo, capfd, "stop", RUN)
+
+
+def test_a_stopped_question_is_asked_again_when_the_run_is_resumed(db: Database, repo: Path) -> None:
+    parked(db, begun(db, queued(db, repo)))
+    assert main(["stop", "-C", str(repo), RUN]) == 0
+    with started(repo, "resume", RUN, "--headless") as process:
+        process.communicate(timeout=60)
+    run = runs.get(db, RUN)
+    assert (process.returncode, run.status, run.gate) == (10, "parked", PLAN_GATE)
+
+
+def test_help_documents_exit_codes_and_documents(capfd: pytest.CaptureFixture[str]) -> None:
+    for command, words in (("stop", "10  it was told, and has not ended"), ("resume", "--json prints result.json")):
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        assert words in capfd.readouterr().out
