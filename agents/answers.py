@@ -24,6 +24,8 @@ _ITEMS: dict[str, type[ResponseOutputMessage | ResponseFunctionToolCall | Respon
     "function_call": ResponseFunctionToolCall,
     "reasoning": ResponseReasoningItem,
 }
+THOUGHT = "anthropic_block"
+"""The field of an item's `provider_data` that holds a thought as Anthropic sent it."""
 _USAGE = TypeAdapter(SdkUsage)
 _CHARACTERS = 4
 """Of one token, roughly, in English and in code."""
@@ -42,9 +44,10 @@ class CutShort(IncompleteAnswer):
 class ModelAnswer(Record):
     """One answer of a model."""
 
-    OPAQUE: ClassVar[frozenset[str]] = frozenset({"encrypted_content", "signature", "thought_signature"})
+    OPAQUE: ClassVar[frozenset[str]] = frozenset({"encrypted_content", "signature", "thought_signature", THOUGHT})
     """Names of fields in `output` that a provider has to get back as it gave them, to the letter. They are random text,
-    in which now and then something looks like a key: whoever takes secrets out of stored answers leaves them alone."""
+    in which now and then something looks like a key, or signed with all that is in them: whoever takes secrets out of
+    stored answers leaves them alone."""
 
     output: list[dict[str, Any]]
     """Its items as on the wire of OpenAI Responses; fields the provider added are kept."""

@@ -15,8 +15,7 @@ from openai.types.responses import (
 )
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
 
-from andon.agents.anthropic_request import BLOCK
-from andon.agents.answers import CutShort, IncompleteAnswer
+from andon.agents.answers import THOUGHT, CutShort, IncompleteAnswer
 
 PAUSED = "pause_turn"
 """The stop reason of a turn that goes on when what was said is sent back."""
@@ -96,10 +95,10 @@ def _item(item_id: str, block: Any) -> TResponseOutputItem:
 
 
 def _thought(item_id: str, block: Mapping[str, Any]) -> ResponseReasoningItem:
-    _ = block["data"] if block["type"] == "redacted_thinking" else (block["thinking"], block["signature"])
+    _ = block["data" if block["type"] == "redacted_thinking" else "thinking"]
     # Kept whole and to the letter: the provider refuses a conversation in which a thought was changed.
     return ResponseReasoningItem.model_validate(
-        {"id": item_id, "type": "reasoning", "summary": [], "provider_data": {BLOCK: dict(block)}}
+        {"id": item_id, "type": "reasoning", "summary": [], "provider_data": {THOUGHT: dict(block)}}
     )
 
 
@@ -137,9 +136,7 @@ def _refusal(message: Mapping[str, Any]) -> ResponseOutputMessage:
 
 
 def _message(item_id: str, part: ResponseOutputText | ResponseOutputRefusal) -> ResponseOutputMessage:
-    return ResponseOutputMessage(
-        id=item_id, type="message", role="assistant", status="completed", content=[part]
-    )
+    return ResponseOutputMessage(id=item_id, type="message", role="assistant", status="completed", content=[part])
 
 
 def _usage(said: Mapping[str, Any]) -> Usage:

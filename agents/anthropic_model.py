@@ -17,12 +17,10 @@ from andon.agents.anthropic_request import continued, request_of
 from andon.agents.anthropic_stream import StreamedMessage
 from andon.agents.answers import IncompleteAnswer
 from andon.agents.model_names import ANTHROPIC
-from andon.agents.provider_calls import ProviderFailure
+from andon.agents.provider_calls import ProviderFailure, silence
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 """Given explicitly, because the client would otherwise read its address from the environment."""
-TIMEOUT = httpx2.Timeout(600.0, connect=5.0)
-"""Seconds without a sign of the provider; given explicitly, or the client would refuse long answers unstreamed."""
 PAUSES = 5
 """So often a provider may pause one answer."""
 
@@ -53,7 +51,8 @@ class AnthropicModel(Model):
             base_url=base_url or ANTHROPIC_URL,
             http_client=http_client,
             max_retries=0,
-            timeout=TIMEOUT,
+            # Given explicitly, or the client would refuse to ask for long answers without streaming.
+            timeout=silence(),
         )
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:

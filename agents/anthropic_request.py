@@ -7,10 +7,10 @@ from typing import Any
 
 from agents import AgentOutputSchemaBase, FunctionTool, Handoff, ModelSettings, Tool, TResponseInputItem, UserError
 
+from andon.agents.answers import THOUGHT
+
 MOST_TOKENS = 32_000
 """Tokens of one answer, thinking included, where the settings say none: every model since Claude 4 may give as many."""
-BLOCK = "anthropic_block"
-"""The field of an item's `provider_data` that holds a block of thinking as it came."""
 
 # Newer models think without being asked to, and answer a forced choice of tools with HTTP 400.
 _CAN_BE_FORCED = re.compile(r"claude-(3|(opus|sonnet|haiku)-4)(?!\d)")
@@ -128,7 +128,7 @@ def _blocks_of(item: Any) -> tuple[str, list[dict[str, Any]]]:
         return "user", [{"type": "tool_result", "tool_use_id": item["call_id"], "content": content}]
     if kind == "reasoning":
         # Thoughts of another provider mean nothing here.
-        block = (item.get("provider_data") or {}).get(BLOCK)
+        block = (item.get("provider_data") or {}).get(THOUGHT)
         return "assistant", [block] if block else []
     raise UserError(f"an item of the type {kind!r} cannot be sent over Anthropic's interface")
 

@@ -1,4 +1,4 @@
-"""The models of OpenAI and of servers that speak its interfaces, by name: `openai/NAME` or NAME, and `chat/NAME`."""
+"""Models by name: `openai/NAME` or NAME and `chat/NAME` for OpenAI's interfaces, `anthropic/NAME` for Claude."""
 
 import re
 from collections.abc import AsyncIterator
@@ -14,6 +14,7 @@ from openai.types.responses import Response, ResponseCompletedEvent
 from andon.agents.answers import IncompleteAnswer
 from andon.agents.chat import ChatModel
 from andon.agents.model_names import wire_and_name
+from andon.agents.provider_calls import silence
 from andon.agents.streaming import Streamed
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -21,6 +22,31 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 # Reasoning that the provider does not store has to travel with us; models without reasoning refuse the wish (HTTP 400).
 _REASONS = re.compile(r"(gpt-[5-9]|o\d)(?!.*chat)")
+
+
+def named_model(
+    name: str,
+    *,
+    base_url: str | None,
+    api_key: str,
+    http_client: httpx2.AsyncClient | None = None,
+    stream: bool = False,
+) -> Model:
+    """Return the model of that name, at `base_url` or at its maker. Whoever made it closes it.
+
+    It does not retry; `StepModel` does. `http_client` replaces the transport, for recordings.
+
+    Raises:
+        ValueError: as `wire_and_name` does.
+    """
+    wire, known_as = wire_and_name(name)
+    if wire != "anthropic":
+        return openai_model(name, base_url=base_url, api_key=api_key, http_client=http_client, stream=stream)
+    # Loading its library takes as long as the agents SDK.
+    from andon.agents.anthropic_model import AnthropicModel
+
+    model = AnthropicModel(known_as, base_url=base_url, api_key=api_key, http_client=http_client)
+    return Streamed(model) if stream else model
 
 
 def openai_model(
@@ -31,15 +57,17 @@ def openai_model(
     http_client: httpx2.AsyncClient | None = None,
     stream: bool = False,
 ) -> Model:
-    """Return the model of that name, at `base_url` or at OpenAI itself. Whoever made it closes it.
-
-    It does not retry; `StepModel` does. `http_client` replaces the transport, for recordings.
+    """Return the model of that name, at `base_url` or at OpenAI itself, as `named_model` does.
 
     Raises:
-        ValueError: as `wire_and_name` does.
+        ValueError: as `wire_and_name` does, and for a model that is not asked over an interface of OpenAI.
     """
     wire, known_as = wire_and_name(name)
-    client = AsyncOpenAI(api_key=api_key, base_url=base_url or OPENAI_URL, http_client=http_client, max_retries=0)
+    if wire == "anthropic":
+        raise ValueError(f"{name!r} is not asked over an interface of OpenAI")
+    client = AsyncOpenAI(
+        api_key=api_key, base_url=base_url or OPENAI_URL, http_client=http_client, max_retries=0, timeout=silence()
+    )
     model: Model = ChatModel(known_as, client) if wire == "chat" else _Responses(known_as, client)
     return Streamed(model) if stream else model
 

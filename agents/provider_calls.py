@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import httpx2
 import openai
@@ -11,6 +12,7 @@ from agents import Model, ModelBehaviorError, ModelResponse
 from agents.retry import ModelRetryAdviceRequest
 
 from andon.agents.answers import CutShort, IncompleteAnswer, ModelAnswer
+from andon.agents.model_names import OPENAI, Maker
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 
@@ -19,10 +21,40 @@ ATTEMPTS = 4
 FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
 """Seconds: the wait after the first failure, doubled each time; a provider that asks for more than the longest wait
 is not waited for."""
+SILENCE = 600.0
+"""Seconds without a sign of the provider that end an attempt."""
+LONGEST_ANSWER = 3600.0
+"""Seconds that all attempts at one answer, and the waits between them, may take together."""
+
+
+def silence() -> httpx2.Timeout:
+    """Return how long a client waits for its provider."""
+    return httpx2.Timeout(SILENCE, connect=min(5.0, SILENCE))
+
+
+@dataclass(eq=False)
+class ProviderFailure(Exception):
+    """A request that brought no answer, as an adapter of ours tells it. It stands for the error it was raised from."""
+
+    maker: Maker
+    """Whose settings a person has to look at."""
+    status: int | None = None
+    """Of HTTP; None where there was no answer at all."""
+    said: str = ""
+    """The words of the provider."""
+    timed_out: bool = False
+    """True if nothing came in time."""
+    again: bool = False
+    """True if the same request may have an answer later."""
+    retry_after: float | None = None
+    """Seconds after which the provider wants to be asked again."""
+
 
 # A body cut off politely arrives as broken JSON; the SDK raises ModelBehaviorError for the status `incomplete`.
 _DAMAGED = (json.JSONDecodeError, IncompleteAnswer, ModelBehaviorError, httpx2.HTTPError)
-_FAILURES = (openai.OpenAIError, *_DAMAGED)
+_FAILURES = (openai.OpenAIError, ProviderFailure, TimeoutError, *_DAMAGED)
+# As servers say that a conversation is too long; a status of its own has only HTTP 413.
+_TOO_LONG = re.compile(r"context[ _](length|window)|prompt is too long|maximum context", re.IGNORECASE)
 # Keys and tokens are long unbroken words; a message for people loses nothing without them.
 _LONG_WORD = re.compile(r"[\w*-]{24,}")
 
@@ -32,21 +64,23 @@ async def complete_answer(
 ) -> ModelAnswer:
     """Return one complete answer of `ask`, which calls `model`.
 
-    Failures of the network, HTTP 408, 409, 429 and 5xx, and damaged answers are asked again, `ATTEMPTS` times in all;
-    `again` is told why and after how many seconds.
+    Failures of the network, HTTP 408, 409, 429 and 5xx, and damaged answers are asked again, `ATTEMPTS` times in all
+    and within `LONGEST_ANSWER`; `again` is told why and after how many seconds.
 
     Raises:
         RunError: `provider-failed` with a sentence for people; or the RunError hidden in a failure, untried again.
     """
-    attempt = 1
+    attempt, clock = 1, asyncio.get_running_loop().time
+    deadline = clock() + LONGEST_ANSWER
     while True:
         try:
-            return ModelAnswer.of(await ask())
+            async with asyncio.timeout_at(deadline):
+                return ModelAnswer.of(await ask())
         except _FAILURES as error:
             if stop := typed_stop(error):
                 raise stop from None
             wait = _wait(model, error, attempt)
-            if wait is None:
+            if wait is None or clock() + wait >= deadline:
                 raise RunError(StopCode.PROVIDER_FAILED, _sentence(error, attempt)) from error
             again(_sentence(error, attempt), wait)
         await asyncio.sleep(wait)
@@ -68,7 +102,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def _wait(model: Model, error: Exception, attempt: int) -> float | None:
     """Return the seconds to wait before asking again, or None where that is of no use."""
-    if attempt >= ATTEMPTS or _cut_short(error):
+    if attempt >= ATTEMPTS or _cut_short(error) or _too_long(error):
         return None
     advice = model.get_retry_advice(ModelRetryAdviceRequest(error=error, attempt=attempt, stream=False))
     suggested = advice.suggested if advice else None
@@ -90,25 +124,56 @@ def _cut_short(error: Exception) -> str | None:
     return None
 
 
+def _too_long(error: Exception) -> bool:
+    """True if the conversation is longer than what the model reads."""
+    if isinstance(error, ProviderFailure):
+        return error.status == 413 or (error.status == 400 and bool(_TOO_LONG.search(error.said)))
+    if isinstance(error, openai.APIStatusError) and error.status_code not in (400, 413, 422):
+        return False
+    if not isinstance(error, openai.APIError):
+        return False
+    status = getattr(error, "status_code", None)
+    return status == 413 or bool(_TOO_LONG.search(f"{error.code} {error.message}"))
+
+
 def _sentence(error: Exception, attempts: int) -> str:
     if clause := _cut_short(error):
         return f"{clause}: take another model or server, or narrow the task."
     often = f", asked {attempts} times" if attempts > 1 else ""
-    if isinstance(error, openai.APIStatusError):
-        return _status_sentence(error, often)
-    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException):
-        return f"The model provider did not answer in time{often}."
-    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
-        return f"The model provider could not be reached{often}: check the network and OPENAI_BASE_URL."
+    failure = error if isinstance(error, ProviderFailure) else _failure_of(error)
+    if _too_long(error):
+        said = f" It said: {_clean(failure.said)}" if failure and failure.said.strip() else ""
+        return (
+            "The conversation does not fit the model's context window: take a model with a larger one, or narrow the "
+            f"task.{said}"
+        )
+    if failure:
+        return _failure_sentence(failure, often)
     detail = "its body is not whole JSON" if isinstance(error, json.JSONDecodeError) else _clean(str(error)).rstrip(".")
     return f"The model provider's answer cannot be used{often}: {detail}."
 
 
-def _status_sentence(error: openai.APIStatusError, often: str) -> str:
-    status = error.status_code
+def _failure_of(error: Exception) -> ProviderFailure | None:
+    """Return what an error of OpenAI's client or of the transport says; None if an answer came that is damaged."""
+    if isinstance(error, openai.APIStatusError):
+        message = error.body.get("message") if isinstance(error.body, Mapping) else None
+        return ProviderFailure(OPENAI, status=error.status_code, said=message if isinstance(message, str) else "")
+    if isinstance(error, openai.APITimeoutError | httpx2.TimeoutException | TimeoutError):
+        return ProviderFailure(OPENAI, timed_out=True)
+    if isinstance(error, openai.APIConnectionError | httpx2.HTTPError):
+        return ProviderFailure(OPENAI)
+    return None
+
+
+def _failure_sentence(failure: ProviderFailure, often: str) -> str:
+    status, maker = failure.status, failure.maker
+    if failure.timed_out:
+        return f"The model provider did not answer in time{often}."
+    if status is None:
+        return f"The model provider could not be reached{often}: check the network and {maker.address}."
     if status in (401, 403):
-        return f"The model provider refused the key (HTTP {status}): set OPENAI_API_KEY to one that may use this model."
-    said = _said(error)
+        return f"The model provider refused the key (HTTP {status}): set {maker.key} to one that may use this model."
+    said = f" It said: {_clean(failure.said)}" if failure.said.strip() else ""
     if status == 404:
         return f"The model provider does not know this model or address (HTTP 404): check both.{said}"
     if status == 429:
@@ -116,11 +181,6 @@ def _status_sentence(error: openai.APIStatusError, often: str) -> str:
     if status >= 500:
         return f"The model provider failed (HTTP {status}{often}).{said}"
     return f"The model provider refused the request (HTTP {status}).{said}"
-
-
-def _said(error: openai.APIStatusError) -> str:
-    message = error.body.get("message") if isinstance(error.body, Mapping) else None
-    return f" It said: {_clean(message)}" if isinstance(message, str) and message.strip() else ""
 
 
 def _clean(text: str) -> str:

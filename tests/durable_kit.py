@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ from andon.sandbox.repository import Repository
 Script = Mapping[str, Sequence[Said]]
 """Answers by conversation: `planner`, `executor`, `reviewer`, and with a number for later ones of the same role."""
 
-MADE_AGAIN = "andon: the workspace was made again"
+_MADE_AGAIN = re.compile("\n?andon: the workspace was made again[^\n]*")
 BRANCH = "factory/task-001-add-subtraction"
 CI = ".github/workflows/ci.yml"
 MAKE_CI = f"""from pathlib import Path
@@ -128,7 +129,7 @@ def _plain(request: Any) -> str:
 
     def plain(value: Any) -> Any:
         if isinstance(value, str):
-            return "\n".join(line for line in value.split("\n") if not line.startswith(MADE_AGAIN))
+            return _MADE_AGAIN.sub("", value)
         if isinstance(value, list):
             return [plain(one) for one in value]
         return {key: plain(one) for key, one in value.items()} if isinstance(value, dict) else value
