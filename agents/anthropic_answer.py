@@ -64,6 +64,7 @@ def answer_of(message: Mapping[str, Any], request_id: str | None) -> ModelRespon
         CutShort: a limit of the model ended it.
     """
     reason = message.get("stop_reason")
+    output: list[TResponseOutputItem]
     if reason == "refusal":
         output = [_refusal(message)]
     else:

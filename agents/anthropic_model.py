@@ -12,10 +12,10 @@ from agents import Model, ModelResponse, ModelRetryAdvice, ModelRetryAdviceReque
 from agents.items import TResponseStreamEvent
 from openai.types.responses import Response, ResponseCompletedEvent, ResponseTextDeltaEvent, ResponseUsage
 
+from andon.agents.answers import IncompleteAnswer
 from andon.agents.anthropic_answer import PAUSED, answer_of, checked, joined
 from andon.agents.anthropic_request import continued, request_of
 from andon.agents.anthropic_stream import StreamedMessage
-from andon.agents.answers import IncompleteAnswer
 from andon.agents.model_names import ANTHROPIC
 from andon.agents.provider_calls import ProviderFailure, silence
 

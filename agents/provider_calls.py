@@ -126,14 +126,12 @@ def _cut_short(error: Exception) -> str | None:
 
 def _too_long(error: Exception) -> bool:
     """True if the conversation is longer than what the model reads."""
-    if isinstance(error, ProviderFailure):
-        return error.status == 413 or (error.status == 400 and bool(_TOO_LONG.search(error.said)))
-    if isinstance(error, openai.APIStatusError) and error.status_code not in (400, 413, 422):
-        return False
-    if not isinstance(error, openai.APIError):
-        return False
-    status = getattr(error, "status_code", None)
-    return status == 413 or bool(_TOO_LONG.search(f"{error.code} {error.message}"))
+    failure = error if isinstance(error, ProviderFailure) else _failure_of(error)
+    code = str(error.code) if isinstance(error, openai.APIError) else ""
+    if failure is None or failure.status is None:
+        # Within a stream an error of OpenAI has a code and no status.
+        return bool(_TOO_LONG.search(code))
+    return failure.status == 413 or (failure.status == 400 and bool(_TOO_LONG.search(f"{code} {failure.said}")))
 
 
 def _sentence(error: Exception, attempts: int) -> str:

@@ -56,13 +56,15 @@ Your working tree, index, branch and configuration are not touched; the run star
 """
 
 _STATUS = """\
-Show what runs now, how the last run of each task ended, what waits for a person with the next step, and where the
-papers lie. Reads factory/tasks/queue.json, factory/runs/ and factory/.state/; writes nothing, and needs no key.
+Show what runs where and what it does, what waits in the queue and why, what waits for a person with the next step, how
+the last run of each task ended, and lanes that are not open. Reads the tables, factory/tasks/queue.json, factory/runs/
+and factory/.state/; starts nothing, and needs no key. A database of an older andon is brought to this version.
 
   andon status                       everything in this repository
   andon status task-001              one task
   andon status 20261124-155004-5dc4f1  one run, also one that is no longer the latest of its task
-  andon status --json                one document: schema_version, repository, tasks, approvals, unreadable
+  andon status --json                one document: schema_version (2), repository, tasks, more_tasks, runs, queue,
+                                     lanes, workers, approvals, unreadable
 
 Exits with 0 whatever the tasks came to, with 2 where there is no such task, run or repository.
 """

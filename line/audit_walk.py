@@ -76,7 +76,7 @@ def _follow(walked: Walked, event: dict[str, Any], seal: Seal) -> None:
 
 def _fault(walked: Walked, event: dict[str, Any] | None, seal: Seal | None, rest: Iterator[bytes]) -> Broken | None:
     number = walked.events + 1
-    if walked.ended:
+    if walked.ended and not (event is not None and event["kind"] == "run.resumed"):
         return Broken("added", number, "it comes after the end of the run")
     if event is None or seal is None:
         return Broken("edited", number, "it is no event with its hash at the end")

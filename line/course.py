@@ -67,8 +67,6 @@ async def work(course: Course) -> None:
         events.emit("run.started", run=job.run_id, task=job.task.id, title=job.task.title, base=job.base_commit)
         for warning in job.warnings:
             events.emit("warning", text=warning)
-    else:
-        events.emit("run.resumed", run=job.run_id, task=job.task.id)
     await course.engine.begin()
     set_status(job, "running", {})
     # Loading the agent SDK takes two seconds, in which the sandbox starts and the base is checked.
@@ -196,7 +194,15 @@ async def _deliver(course: Course, lane: Lane, review: Review) -> None:
         raise RunError(code, f"The checks are red: {why}.")
     if code is not None:
         question = f"Deliver although {why}?"
-        answer = await lane.engine.wait(Gate("evidence", "evidence", question, code))
+        answer = await lane.engine.wait(
+            Gate(
+                "evidence",
+                "evidence",
+                question,
+                code,
+                shown=f"The change is tree {lane.tree} on commit {job.base_commit}.",
+            )
+        )
         if answer.kind != "yes":
             raise RunError(code, f"A person said no: {question} {answer.text}".rstrip())
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from andon.agents.model_names import DEFAULT_MODEL, wire_and_name
+from andon.agents.model_names import ANTHROPIC, DEFAULT_MODEL, OPENAI, Maker, maker_of, wire_and_name
 from andon.context.settings import SETTINGS_PATH, Settings
 from andon.line.answerer import ROLES, Answerer
 from andon.line.trust import TrustFile, claims_of
@@ -30,34 +30,78 @@ class ModelFlags:
 
 
 @dataclass(frozen=True)
+class ModelServer:
+    """Where models are asked, and with what."""
+
+    base_url: str | None
+    """None is the maker's own server."""
+    key: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class LiveModels:
     """Which model plays which role at which server, as a person and the repository said it."""
 
     names: Mapping[Role, str]
-    base_url: str | None
-    """None is OpenAI itself."""
-    key: str = field(repr=False)
+    servers: Mapping[Maker, ModelServer]
+    """The servers of the makers that are asked."""
     stream: bool
+
+    def server_of(self, name: str) -> ModelServer:
+        """Return the server that is asked for the model of that name."""
+        return self.servers[maker_of(name)]
+
+    @property
+    def base_url(self) -> str | None:
+        """The server with OpenAI's interfaces; None is OpenAI itself."""
+        return self._openai().base_url
+
+    @property
+    def key(self) -> str:
+        """The key of that server."""
+        return self._openai().key
+
+    def _openai(self) -> ModelServer:
+        if OPENAI not in self.servers:
+            raise UserError("no model here is asked over an interface of OpenAI")
+        return self.servers[OPENAI]
 
 
 def choose_models(settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, root: Path) -> LiveModels:
     """Return the models of a run in the repository at `root`; nothing is loaded and nobody is asked.
 
     Raises:
-        UserError: no key is set, a model's name or an address cannot be used, or the repository names a server that
+        UserError: a key is not set, a model's name or an address cannot be used, or the repository names a server that
             no person accepted.
     """
-    key = environment.get("OPENAI_API_KEY", "")
-    if not key:
-        raise UserError(
-            "no model to ask: set OPENAI_API_KEY (and OPENAI_BASE_URL for another server), or try `andon demo`"
-        )
+    names = model_names(settings, flags, environment)
+    asked = makers_of(names)
+    missing = [maker for maker in asked if not environment.get(maker.key)]
+    if missing:
+        raise UserError(_no_key(missing, names))
     return LiveModels(
-        names=model_names(settings, flags, environment),
-        base_url=endpoint(settings, environment, root),
-        key=key,
+        names=names,
+        servers={
+            maker: ModelServer(endpoint(settings, environment, root, maker), environment[maker.key]) for maker in asked
+        },
         stream=settings.models.stream if flags.stream is None else flags.stream,
     )
+
+
+def makers_of(names: Mapping[Role, str]) -> tuple[Maker, ...]:
+    """Return the makers whose servers these models are asked at, each once, sorted by name."""
+    return tuple(sorted({maker_of(name) for name in names.values()}))
+
+
+def _no_key(missing: list[Maker], names: Mapping[Role, str]) -> str:
+    if missing == [OPENAI]:
+        return (
+            "no model to ask: set OPENAI_API_KEY (and OPENAI_BASE_URL for another server), or try `andon demo`; for "
+            "Claude set ANTHROPIC_API_KEY and name a model anthropic/NAME"
+        )
+    wanted = ", ".join(sorted({name for name in names.values() if maker_of(name) in missing}))
+    keys = " and ".join(maker.key for maker in missing)
+    return f"{wanted} cannot be asked: set {keys}, or name other models"
 
 
 @asynccontextmanager
@@ -74,11 +118,12 @@ async def live_answerer(
 
     def make() -> "Mapping[Role, Model]":
         # Loading the SDK takes two seconds, in which the run does other things.
-        from andon.agents.models import openai_model
+        from andon.agents.models import named_model
 
         for name in chosen.names.values():
             if name not in made:
-                made[name] = openai_model(name, base_url=chosen.base_url, api_key=chosen.key, stream=chosen.stream)
+                server = chosen.server_of(name)
+                made[name] = named_model(name, base_url=server.base_url, api_key=server.key, stream=chosen.stream)
         return {role: made[name] for role, name in chosen.names.items()}
 
     try:
@@ -118,20 +163,25 @@ def _name(role: Role, settings: Settings, flags: ModelFlags, environment: Mappin
     return name
 
 
-def endpoint(settings: Settings, environment: Mapping[str, str], root: Path) -> str | None:
-    """Return the server that is asked: OPENAI_BASE_URL, else what the repository says and a person accepted, else None.
+def endpoint(settings: Settings, environment: Mapping[str, str], root: Path, maker: Maker = OPENAI) -> str | None:
+    """Return the server that is asked for models of `maker`; None is the maker's own.
+
+    It is what the variable of that maker says. A repository can only name a server with OpenAI's interfaces, and a
+    person has to have accepted it.
 
     Raises:
-        UserError: no person accepted what the repository says, or OPENAI_BASE_URL is no address.
+        UserError: no person accepted what the repository says, or the variable holds no address.
     """
-    said = environment.get("OPENAI_BASE_URL", "").strip()
+    said = environment.get(maker.address, "").strip()
     if not said:
         claim = next((claim for claim in claims_of(settings) if claim.key == "provider.base_url"), None)
-        return TrustFile.of(environment).accepted_value(claim, root) if claim else None
+        asked = claim if maker == OPENAI else None
+        return TrustFile.of(environment).accepted_value(asked, root) if asked else None
     try:
         parts = urlsplit(said)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UserError("OPENAI_BASE_URL is no address: set it to one like https://models.example.org/v1")
+        example = f"https://models.example.org{'' if maker == ANTHROPIC else '/v1'}"
+        raise UserError(f"{maker.address} is no address: set it to one like {example}")
     return said

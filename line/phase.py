@@ -184,6 +184,8 @@ class Phases:
 
     async def _course(self, stand: _Stand, steps: "JournalledSteps", answerer: Answerer) -> Course:
         place, run, state = self.place, stand.run, stand.state
+        if stand.events.ended:
+            stand.events.emit("run.resumed", phase=run.phase)
         steps.attach(stand.events, LaneNotes(stand.events, state.budget, lambda: state.lane))
         attendant = place.attendant(run.id)
         ask = attendant.ask if attendant else None
@@ -212,6 +214,7 @@ class Phases:
         self, stand: _Stand, course: Course, code: StopCode, message: str, parked: Parked | None
     ) -> dict[str, Any]:
         place, run = self.place, stand.run
+        stand.events.conclude()
         checkpoint = await self._kept(stand, course, parked) if parked else ""
         await clean_up(course, keep_tree=code is not StopCode.DELIVERED)
         if code is StopCode.PROVIDER_FAILED:

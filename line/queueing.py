@@ -14,13 +14,13 @@ from andon.line.db.lanes import DEFAULT_LANE, check_lane
 from andon.line.db.runs import NewRun, Run, RunOptions
 from andon.line.identity import host_name, identity_of
 from andon.line.job import prepare
-from andon.line.live import ModelFlags, endpoint, model_names
+from andon.line.live import ModelFlags, endpoint, makers_of, model_names
+from andon.records.calls import Role
 from andon.records.task import Task
 from andon.sandbox.repository import Repository
 
 DEFAULT_PRIORITY = 100
 """Of runs that say none; lower goes first."""
-_OPENAI = "api.openai.com"
 
 
 def new_run_id() -> str:
@@ -69,7 +69,7 @@ def planned(
         toolchain=None,
         tier=options.sandbox,
     )
-    model_names(job.settings, flags_of(options), environment)
+    names = model_names(job.settings, flags_of(options), environment)
     return NewRun(
         id=run_id,
         repository=identity_of(repository),
@@ -82,7 +82,7 @@ def planned(
         lane=lane,
         priority=priority,
         source_key=source_key or (f"{QUEUE_PATH}:{task.id}" if options.queued else None),
-        provider=provider_of(job.settings, environment, repository),
+        provider=provider_of(names, job.settings, environment, repository),
         provider_limit=job.settings.limits.provider_runs,
     )
 
@@ -131,11 +131,18 @@ def put_in(db: Database, repository: Repository, new: NewRun) -> Run:
     return runs.add(db, new)
 
 
-def provider_of(settings: Settings, environment: Mapping[str, str], repository: Repository) -> str:
+def provider_of(
+    names: Mapping[Role, str], settings: Settings, environment: Mapping[str, str], repository: Repository
+) -> str:
     """Return the host of the model server a run would ask, with the port if the address names one.
+
+    A run that asks several names them all, with `+` between: it waits with those that ask the same ones.
 
     Raises:
         UserError: as `endpoint`.
     """
-    url = endpoint(settings, environment, repository.root)
-    return urlsplit(url).netloc.rpartition("@")[2].lower() if url else _OPENAI
+    hosts = []
+    for maker in makers_of(names):
+        url = endpoint(settings, environment, repository.root, maker)
+        hosts.append(urlsplit(url).netloc.rpartition("@")[2].lower() if url else maker.host)
+    return "+".join(hosts)

@@ -59,7 +59,10 @@ class TableLog(EventStream):
         self._inside: list[tuple[str, str, str, dict[str, Any]]] = []
         self._again: tuple[str, str] | None = None
         stored = _all(db, run_id)
-        self._places = {row.place for row in stored if row.place}
+        self._places = {row.place: row.kind for row in stored if row.place}
+        self._concluding = False
+        self.ended = bool(stored) and stored[-1].kind in ("run.ended", "run.parked")
+        """True if the run had ended or waited when this process began: it goes on then."""
         self._load(stored, remembering)
 
     def _load(self, stored: Sequence[EventRow], remembering: Sequence[Listener]) -> None:
@@ -97,6 +100,10 @@ class TableLog(EventStream):
         self._steps, self._told_since = self._steps + 1, 0
         self._inside.clear()
 
+    def conclude(self) -> None:
+        """Note that what is told from now on is how this attempt ends: another one does not pass there again."""
+        self._concluding = True
+
     def told_inside(self) -> list[Any]:
         """Return what the step that runs has told, as JSON, for `tell_inside`."""
         return [list(one) for one in self._inside]
@@ -119,7 +126,7 @@ class TableLog(EventStream):
         """
         if self._failed is not None:
             raise self._failed
-        if self._place_of(kind) in self._places:
+        if self._places.get(self._place_of(kind)) == kind:
             self._told_since += 1
             return
         super().emit(kind, **data)
@@ -127,7 +134,7 @@ class TableLog(EventStream):
     def _place_of(self, kind: str) -> str:
         if self._again is not None:
             return self._again[0]
-        if kind in _STEPS or kind in TRANSIENT:
+        if self._concluding or kind in _STEPS or kind in TRANSIENT or kind == "run.resumed":
             return ""
         if self._aside:
             return f"{self._phase}.{self._steps}!{self._attempt}.{len(self._inside)}"

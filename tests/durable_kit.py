@@ -1,5 +1,6 @@
 """Runs in the tables worked on by real processes: a provider that answers by what it is asked, and workers to kill."""
 
+import asyncio
 import hashlib
 import json
 import os
@@ -26,15 +27,19 @@ from andon.line.db import approvals, events, queue, runs, workers
 from andon.line.db.database import Database, database_url
 from andon.line.db.events import EventRow
 from andon.line.db.runs import Run, RunOptions
+from andon.line.event_log import Listener
 from andon.line.job import queue_path
+from andon.line.phase import Phases, Place
 from andon.line.queueing import enqueue
-from andon.line.steps import Answer
+from andon.line.steps import Answer, Ask
+from andon.line.worker import Worker
+from andon.line.worker_ids import new_worker_id
 from andon.sandbox.repository import Repository
 
 Script = Mapping[str, Sequence[Said]]
 """Answers by conversation: `planner`, `executor`, `reviewer`, and with a number for later ones of the same role."""
 
-_MADE_AGAIN = re.compile("\n?andon: the workspace was made again[^\n]*")
+_MADE_AGAIN = re.compile("\n\nandon: the workspace was made again[^\n]*")
 BRANCH = "factory/task-001-add-subtraction"
 CI = ".github/workflows/ci.yml"
 MAKE_CI = f"""from pathlib import Path
@@ -167,6 +172,14 @@ class Serving:
 
 
 @dataclass
+class Attending:
+    """Who is at the terminal of a run."""
+
+    ask: Ask | None
+    listeners: Sequence[Listener] = ()
+
+
+@dataclass
 class Shop:
     """A repository, the tables of its runs, and the processes that work on them."""
 
@@ -208,6 +221,16 @@ class Shop:
             )  # fmt: skip
         self.started.append(Serving(process, place))
         return self.started[-1]
+
+    def work(self, ask: Ask | None = None, *, state: str = "state") -> None:
+        """Work in this process on what can be begun, as a worker of its own whose checkouts lie in `state`.
+
+        `ask` is who sits at its terminal; None: nobody.
+        """
+        worker_id = new_worker_id()
+        attendant = Attending(ask)
+        place = Place(self.db, worker_id, self.folder / state, self.environment, attendant=lambda run_id: attendant)
+        asyncio.run(Worker(self.db, worker_id, Phases(place), once=True).work())
 
     def andon(self, *words: str, cwd: Path | None = None) -> "subprocess.CompletedProcess[str]":
         """Run another command to its end."""
@@ -339,11 +362,12 @@ def repeated(made: Shop, undisturbed: Sequence[str]) -> list[tuple[str, int]]:
         if 0 < mark < len(bodies) and bodies[mark] == bodies[mark - 1]:
             again.append(made.server.asked[mark])
             del bodies[mark]
-    assert bodies == list(undisturbed), _difference(bodies, undisturbed)
+    assert bodies == list(undisturbed), difference(bodies, undisturbed)
     return again[::-1]
 
 
-def _difference(found: Sequence[str], wanted: Sequence[str]) -> str:
+def difference(found: Sequence[str], wanted: Sequence[str]) -> str:
+    """Say where two sequences of requests part."""
     for number, (one, other) in enumerate(zip(found, wanted, strict=False)):
         if one != other:
             at = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0)

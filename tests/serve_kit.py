@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +15,41 @@ from typing import Any
 
 from process_kit import Andon, Provider
 
+from andon.evals.bench_server import Call
 from andon.line.db import runs
 from andon.line.db.database import Database, database_url
 from andon.line.db.runs import Run
 
 _PATIENCE = 90.0
+
+
+class Losing(Provider):
+    """A provider that answers the request number `hold_at` only when it is asked again: the first one stays open."""
+
+    def __init__(self, answers: Sequence[Call], hold_at: int) -> None:
+        super().__init__(answers)
+        self._lose_at = hold_at
+        self._end = threading.Event()
+
+    def exchange(self, received: float, body: bytes, send: Callable[[int, bytes], None]) -> None:
+        if len(self.exchanges) == self._lose_at and not self.asked.is_set():
+            self.asked.set()
+            self._end.wait()
+            return
+        super().exchange(received, body, send)
+
+    def release(self) -> None:
+        self._end.set()
+        super().release()
+
+
+@contextmanager
+def losing(*answers: Call, hold_at: int) -> Iterator[Losing]:
+    with Losing(answers, hold_at) as server:
+        try:
+            yield server
+        finally:
+            server.release()
 
 
 @dataclass

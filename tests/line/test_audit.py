@@ -73,13 +73,13 @@ def test_a_run_as_it_was_written_is_intact_in_every_place(repo: Path) -> None:
     count, head = len(lines), events_of(lines)[-1]["hash"]
     verdict = held(repo)
     run_id = events_of(lines)[0]["data"]["run"]
-    named = next(number for number, event in enumerate(events_of(lines), 1) if event["data"].get("name") == "deliver")
+    named = next(number for number, event in enumerate(events_of(lines), 1) if event["data"].get("name") == "papers")
     assert verdict == Verdict(
         "intact", run_id, "factory/runs/task-001/audit.jsonl", count, head, "", None, "",
         (
             f"result.json names event {count} with the same hash",
-            f"pr-body.md names event {named - 1} with the same hash",
-            f"pr-body.md on the branch names event {named - 1} with the same hash",
+            f"pr-body.md names event {named} with the same hash",
+            f"pr-body.md on the branch names event {named} with the same hash",
         ),
     )  # fmt: skip
     assert held(repo, run_id) == held(repo, "last") == verdict
