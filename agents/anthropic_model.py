@@ -51,8 +51,6 @@ class AnthropicModel(Model):
             base_url=base_url or ANTHROPIC_URL,
             http_client=http_client,
             max_retries=0,
-            # Given explicitly, or the client would refuse to ask for long answers without streaming.
-            timeout=silence(),
         )
 
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
@@ -126,7 +124,8 @@ class AnthropicModel(Model):
 
     async def _create(self, request: Mapping[str, Any], *, stream: bool) -> Any:
         create: Any = self._client.messages.create
-        return await create(**request, stream=stream)
+        # With the client's own timeout it would refuse to ask for long answers without streaming.
+        return await create(**{"timeout": silence(), **request}, stream=stream)
 
 
 def _paused() -> IncompleteAnswer:

@@ -33,14 +33,14 @@ Exits with 0, or with 2 where there is no such run, or no change of it.
 
 _RESUME = f"""\
 Go on with a run where it stopped: one whose question was answered or is answered now, one that was interrupted or put
-back, or one that ended because its provider, its sandbox, its budget or andon itself failed. What it has done is kept,
+back, or one that ended because its provider, its sandbox or andon itself failed. What it has done is kept,
 and no finished model call is paid again. {_RUN}
 
   andon resume task-001
   andon resume RUN.andon             a sealed bundle that a run left where no database is shared, as in CI
 
 Works on it here, as `andon run` does, unless an `andon serve` is alive, which takes it; then this follows it.
-A run that was delivered, failed its review or was refused is over: `andon run` starts its task again.
+A run that was delivered, failed its review, was refused or has spent its budget is over: `andon run` starts its task again.
 --json prints result.json as `andon run --json` does. The exit codes are those of `andon run`; 2 where it cannot go on.
 """
 

@@ -185,7 +185,8 @@ def _ending(found: FoundRun) -> Iterator[tuple[str, str]]:
         if result.sandbox:
             yield "sandbox", result.sandbox
         yield "next", result.remedy
-        if found.row and found.row.status == "ended" and can_go_on(result.stop_code):
+        goes_on = found.row and found.row.status == "ended" and can_go_on(result.stop_code)
+        if goes_on and "andon resume" not in result.remedy:
             yield "", f"andon resume {found.run_id} goes on where it stopped"
     if found.papers:
         yield "papers", f"in {found.where}: {', '.join(found.papers)}"

@@ -9,6 +9,7 @@ from andon.line.event_log import EventStream
 from andon.line.job import Job, queue_path
 from andon.line.lane import Lane
 from andon.line.report import write_papers
+from andon.line.resumable import can_go_on
 from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState
 from andon.records.errors import RunError, UserError
@@ -114,6 +115,8 @@ def _outside(lane: Lane) -> list[str]:
 
 def _remedy(code: StopCode, folder: RunFolder, *, kept: bool) -> str:
     remedy = MEANINGS[code].remedy
+    if folder.lock is None and can_go_on(code):
+        remedy += f" `andon resume {folder.run_id}` goes on where it stopped."
     return f"{remedy} To take the change as it is: {taking(f'{folder.shown}/diff.patch')}" if kept else remedy
 
 

@@ -9,22 +9,26 @@ from andon.line.db import runs
 from andon.line.db.database import Database
 from andon.line.db.runs import Run
 from andon.line.identity import host_name
-from andon.records.errors import UserError
+from andon.records.errors import RunError, UserError
 from andon.records.result import RunResult
 from andon.records.stops import MEANINGS, StopCode
 
 
 def give_up(db: Database, run: Run, worker: str, error: BaseException | None) -> None:
-    """End a run as `internal`: its phase failed again and again, for a reason that is none of the run's.
+    """End a run whose phase failed without ending it: with the error's stop code, or as `internal`.
 
     What failed is written beside its papers, where this machine has them, and its task gets its status in the queue.
 
     Raises:
         Fenced: the run is another worker's.
     """
-    why = f"{type(error).__name__}: {error}" if error else "a phase was over and its run was not"
-    message = f"The run was begun {run.attempt} times and failed each time, the last time with {why}"
-    result = result_without_work(run, StopCode.INTERNAL, message)
+    if isinstance(error, RunError):
+        code, message = error.code, str(error)
+    else:
+        why = f"{type(error).__name__}: {error}" if error else "a phase was over and its run was not"
+        code = StopCode.INTERNAL
+        message = f"The run was begun {run.attempt} times and failed each time, the last time with {why}"
+    result = result_without_work(run, code, message)
     runs.end(db, run.id, worker, result=result, delivery=None)
     if run.host == host_name() and Path(run.root).is_dir():
         _tell_here(run, result, error)

@@ -70,7 +70,7 @@ class PhaseTask:
             return run
         if self._left or self._work.cancelled():
             runs.put_back(db, run.id, worker, not_before=0.0, message="its worker left")
-        elif _no_fault(error) or run.attempt < ATTEMPTS:
+        elif _no_fault(error) or (run.attempt < ATTEMPTS and not isinstance(error, RunError)):
             runs.put_back(db, run.id, worker, not_before=_later(db, run.attempt), message=_why(error))
         else:
             give_up(db, run, worker, error)

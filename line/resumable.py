@@ -2,8 +2,11 @@
 
 from andon.records.stops import MEANINGS, StopCode
 
-_EXITS = frozenset({40, 50, 60, 70, 130})
-"""Budget spent, sandbox lost, provider failed, a fault, interrupted: what was done so far is as good as before."""
+_EXITS = frozenset({50, 60, 70, 130})
+"""Sandbox lost, provider failed, a fault, interrupted: what was done so far is as good as before.
+
+Not a spent budget: limits are read from the base commit, which a run keeps.
+"""
 
 
 def can_go_on(stop_code: str) -> bool:

@@ -149,7 +149,7 @@ class Rows:
         for name, own in tuple(told.items()):
             said = run.result.get(name)
             told[name] = said if isinstance(said, type(own)) else own
-        if can_go_on(run.stop_code):
+        if can_go_on(run.stop_code) and "andon resume" not in told["remedy"]:
             told["remedy"] = f"{told['remedy']} `andon resume {run.id}` goes on where it stopped."
         named = {"run_id": run.id, "task_id": run.task_id, "title": run.title, "branch": run.result.get("branch")}
         return told | named | {"stop_code": run.stop_code, "message": run.message, "run_folder": self._papers(run)}

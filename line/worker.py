@@ -212,7 +212,7 @@ class Worker:
                 raise asyncio.CancelledError
             if (await self._reach(runs.get, self._db, run.id)).worker == self._row.id:
                 # Beginning a phase that was lost meanwhile would take the journal from whoever has it.
-                await launching.result().run(run.id, run.phase)
+                await _run(launching.result(), run)
         finally:
             if early and not phase.entered:
                 await uninterrupted(self._phases.drop(run))
@@ -252,6 +252,17 @@ class Worker:
         # No worker could beat meanwhile: those that live get the time to say so before they are taken for dead.
         self._no_claim_before = asyncio.get_running_loop().time() + 2 * EVERY
         self._tell(Notice("database-back"))
+
+
+async def _run(engine: "Engine", run: Run) -> None:
+    from andon.line.engine import OtherFlow
+
+    try:
+        await engine.run(run.id, run.phase)
+    except OtherFlow:
+        # Begun by another version of andon: the phase begins anew, from its checkpoint.
+        await engine.forget(run.id)
+        await engine.run(run.id, run.phase)
 
 
 def _to_stop(db: Database, worker: str) -> list[str]:

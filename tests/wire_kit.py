@@ -1,4 +1,5 @@
-"""A provider on loopback with scripted answers: OpenAI Responses and Chat Completions, JSON and SSE, with faults."""
+"""A provider on loopback with scripted answers: OpenAI Responses, Chat Completions and Anthropic Messages, JSON and SSE,
+with faults."""
 
 import json
 import threading
@@ -9,10 +10,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
 Fault = Literal[
-    "busy", "drop", "early", "error", "html", "no-finish", "length", "filter", "odd-finish", "bad-arguments"
+    "busy",
+    "broken",
+    "overloaded",
+    "too-long",
+    "gone",
+    "hang",
+    "drop",
+    "early",
+    "error",
+    "html",
+    "no-finish",
+    "length",
+    "filter",
+    "odd-finish",
+    "bad-arguments",
 ]
-"""`busy` is HTTP 429; `drop` cuts the connection in the middle; `early` ends in the middle, politely; `error` is an
-error in place of the answer, status 200."""
+"""`busy` is HTTP 429, `broken` 500, `overloaded` 529, `too-long` 400 for a conversation that is; `gone` hangs up before
+a word, `hang` says nothing until the provider is stopped; `drop` cuts the connection in the middle; `early` ends in the
+middle, politely; `error` is an error in place of the answer, status 200."""
+_STATUS: dict[Fault | None, int] = {"busy": 429, "broken": 500, "overloaded": 529, "too-long": 400}
+_KINDS = {429: "rate_limit_error", 500: "api_error", 529: "overloaded_error", 400: "invalid_request_error"}
 
 
 @dataclass(frozen=True)
@@ -22,6 +40,8 @@ class Turn:
     calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     text: str = ""
     refusal: str = ""
+    thought: str = ""
+    """Said before everything else, to Anthropic's interface alone."""
     faults: tuple[Fault, ...] = ()
     call_id: str = ""
     """The id of every call; empty: unique ones."""
@@ -46,6 +66,12 @@ class Wire:
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _given: int = 0
     _faults_given: int = 0
+    over: threading.Event = field(default_factory=threading.Event)
+    """Set when the provider is stopped."""
+
+    def url_of(self, name: str) -> str:
+        """Return the address that the client of the model `name` is given."""
+        return self.url.removesuffix("/v1") if name.startswith("anthropic/") else self.url
 
     def bodies(self) -> list[dict[str, Any]]:
         return [asked.body for asked in self.requests]
@@ -78,6 +104,7 @@ def serving(*turns: Turn) -> Iterator[Wire]:
     try:
         yield wire
     finally:
+        wire.over.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -91,8 +118,13 @@ def _handler_of(wire: Wire) -> type[BaseHTTPRequestHandler]:  # noqa: C901  (one
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             number, turn, fault = wire.next(Asked(self.path, body, {k.lower(): v for k, v in self.headers.items()}))
-            if fault == "busy":
-                self._whole(429, "application/json", b'{"error": {"message": "slow down"}}', ("retry-after-ms", "1"))
+            if status := _STATUS.get(fault):
+                headers = [("retry-after-ms", "1")] if fault == "busy" else []
+                self._whole(status, "application/json", json.dumps(_error(self.path, status)).encode(), *headers)
+            elif fault in ("gone", "hang"):
+                if fault == "hang":
+                    wire.over.wait(30)
+                self.close_connection = True
             elif fault == "html":
                 self._whole(200, "text/html", b"<html>a portal</html>")
             elif body.get("stream"):
@@ -125,7 +157,7 @@ def _handler_of(wire: Wire) -> type[BaseHTTPRequestHandler]:  # noqa: C901  (one
 
         def _head(self, status: int, kind: str, *headers: tuple[str, str]) -> None:
             self.send_response(status)
-            for name, value in (("content-type", kind), ("x-request-id", "req_1"), *headers):
+            for name, value in (("content-type", kind), ("x-request-id", "req_1"), ("request-id", "req_1"), *headers):
                 self.send_header(name, value)
             self.end_headers()
 
@@ -134,7 +166,19 @@ def _handler_of(wire: Wire) -> type[BaseHTTPRequestHandler]:  # noqa: C901  (one
     return Handler
 
 
+def _error(path: str, status: int) -> dict[str, Any]:
+    message = "prompt is too long: 9 tokens > 8 maximum" if status == 400 else "slow down"
+    if path.endswith("/messages"):
+        return {"type": "error", "error": {"type": _KINDS[status], "message": message}, "request_id": "req_1"}
+    if status == 400:
+        message = "This model's maximum context length is 8 tokens."
+        return {"error": {"message": message, "code": "context_length_exceeded", "type": _KINDS[status]}}
+    return {"error": {"message": message}}
+
+
 def _document(path: str, number: int, turn: Turn, fault: Fault | None) -> dict[str, Any]:
+    if path.endswith("/messages"):
+        return _error(path, 529) if fault == "error" else _message(number, turn, fault)
     if fault == "error":
         return {"error": {"message": "upstream broke", "code": 502}}
     return _completion(number, turn, fault) if path.endswith("/chat/completions") else _response(number, turn, fault)
@@ -145,6 +189,9 @@ def _events(path: str, number: int, turn: Turn, fault: Fault | None) -> list[str
         if fault == "error":
             return ['data: {"error": {"message": "upstream broke"}}\n\n']
         return [f"data: {json.dumps(chunk)}\n\n" for chunk in _chunks(number, turn, fault)] + ["data: [DONE]\n\n"]
+    if path.endswith("/messages"):
+        said = [_error(path, 529)] if fault == "error" else _message_events(_message(number, turn, fault), fault)
+        return [f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in said]
     events = [{"type": "error", "code": "502", "message": "upstream broke", "param": None}]
     if fault != "error":
         events = _response_events(_response(number, turn, fault))
@@ -274,7 +321,7 @@ def _finish(turn: Turn, fault: Fault | None) -> str | None:
     return odd.get(fault, "tool_calls" if turn.calls else "stop")
 
 
-def _arguments(arguments: dict[str, Any], fault: Fault | None) -> str:
+def _arguments(arguments: Any, fault: Fault | None) -> str:
     text = json.dumps(arguments)
     return text[: len(text) // 2] if fault == "bad-arguments" else text
 
@@ -282,3 +329,58 @@ def _arguments(arguments: dict[str, Any], fault: Fault | None) -> str:
 def _pieces(text: str) -> list[str]:
     size = max(8, len(text) // 20)
     return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def _message(number: int, turn: Turn, fault: Fault | None) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    if turn.thought:
+        content.append({"type": "thinking", "thinking": turn.thought, "signature": f"sig_{number}=="})
+    if turn.text or turn.refusal:
+        content.append({"type": "text", "text": turn.text or turn.refusal})
+    for n, (tool, arguments) in enumerate(turn.calls):
+        # Without streaming this interface cannot carry broken JSON, but what is no object.
+        given: Any = [arguments] if fault == "bad-arguments" else arguments
+        content.append({"type": "tool_use", "id": turn.call_id or f"call_{number}_{n}", "name": tool, "input": given})
+    usage = {
+        "input_tokens": 6,
+        "cache_creation_input_tokens": 2,
+        "cache_read_input_tokens": 3,
+        "output_tokens": 7,
+        "output_tokens_details": {"thinking_tokens": 2},
+    }
+    head = {"id": f"msg_{number}", "type": "message", "role": "assistant", "model": "m", "content": content}
+    return {**head, "stop_reason": _stop_reason(turn, fault), "stop_sequence": None, "usage": usage}
+
+
+def _stop_reason(turn: Turn, fault: Fault | None) -> str | None:
+    odd: dict[Fault | None, str | None] = {
+        "no-finish": None, "length": "max_tokens", "filter": "model_context_window_exceeded", "odd-finish": "eos",
+    }  # fmt: skip
+    return odd.get(fault, "refusal" if turn.refusal else "tool_use" if turn.calls else "end_turn")
+
+
+def _message_events(message: dict[str, Any], fault: Fault | None) -> list[dict[str, Any]]:
+    begun = {**message, "content": [], "stop_reason": None, "usage": {**message["usage"], "output_tokens": 1}}
+    events: list[dict[str, Any]] = [{"type": "message_start", "message": begun}, {"type": "ping"}]
+    for index, block in enumerate(message["content"]):
+        emptied: dict[str, dict[str, Any]] = {
+            "text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}},
+        }  # fmt: skip
+        events.append(
+            {"type": "content_block_start", "index": index, "content_block": {**block, **emptied[block["type"]]}}
+        )
+        events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in _deltas(block, fault)]
+        events.append({"type": "content_block_stop", "index": index})
+    ending = {"stop_reason": message["stop_reason"], "stop_sequence": None}
+    events.append({"type": "message_delta", "delta": ending, "usage": {"output_tokens": 7}})
+    return [*events, {"type": "message_stop"}]
+
+
+def _deltas(block: dict[str, Any], fault: Fault | None) -> list[dict[str, Any]]:
+    if block["type"] == "text":
+        return [{"type": "text_delta", "text": piece} for piece in _pieces(block["text"])]
+    if block["type"] == "thinking":
+        thought = [{"type": "thinking_delta", "thinking": piece} for piece in _pieces(block["thinking"])]
+        return [*thought, {"type": "signature_delta", "signature": block["signature"]}]
+    text = _arguments(block["input"], fault)
+    return [{"type": "input_json_delta", "partial_json": piece} for piece in _pieces(text)]

@@ -2,7 +2,7 @@
 
 `python worker_kit.py URL FOLDER SLOTS [once]`. FOLDER/began gets a line `RUN STEP WORKER` for each beginning of a
 step; the step of number N ends once FOLDER/go-N is there. A run ends as delivered with the sum of its steps. Its title
-may say `fails`, and then a step raises while FOLDER/mended is not there.
+may say `fails`: a step raises while FOLDER/mended is not there; or `stops`: a step raises a typed stop.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ from andon.line.engine import JournalledSteps
 from andon.line.giving_up import result_without_work
 from andon.line.worker import Notice, Worker
 from andon.line.worker_ids import new_worker_id
+from andon.records.errors import RunError
 from andon.records.stops import StopCode
 
 STEPS = 3
@@ -52,10 +53,12 @@ class Counting:
     async def _count(self, run: runs.Run, number: int) -> int:
         with (self._folder / "began").open("a") as notes:
             notes.write(f"{run.id} {number} {self._worker}\n")
-        while not (self._folder / f"go-{number}").exists():
+        while not (self._folder / f"go-{number}").exists():  # noqa: ASYNC110  (another process makes it)
             await asyncio.sleep(0.02)
         if run.title == "fails" and not (self._folder / "mended").exists():
             raise OSError("the pump is broken")
+        if run.title == "stops":
+            raise RunError(StopCode.DISK_FAILED, "no space left")
         return number
 
 

@@ -1,4 +1,4 @@
-"""Both interfaces, streamed and not: the same answer, and what is damaged in any of the four is never acted on."""
+"""Every interface, streamed and not: the same answer, and what is damaged in any of the six is never acted on."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from budget_kit import budget
 from wire_kit import Fault, Turn, Wire, calls, serving
 
 from andon.agents.model_names import wire_and_name
-from andon.agents.models import openai_model
+from andon.agents.models import named_model
 from andon.agents.step_model import StepModel
 from andon.agents.streaming import Streamed
 from andon.records.errors import RunError
@@ -27,8 +27,10 @@ from andon.records.ports import Steps
 from andon.records.stops import StopCode
 
 KEY = "sk-test-0123456789abcdefghijklmnop"
-MODES = list(itertools.product(["m", "chat/m"], [False, True]))
-IDS = ["responses", "responses-stream", "chat", "chat-stream"]
+NAMES = ["m", "chat/m", "anthropic/m"]
+PATHS = {"m": "/v1/responses", "chat/m": "/v1/chat/completions", "anthropic/m": "/v1/messages"}
+MODES = list(itertools.product(NAMES, [False, True]))
+IDS = ["responses", "responses-stream", "chat", "chat-stream", "anthropic", "anthropic-stream"]
 READ = calls("read_file", {"path": "a"})
 Seen = list[tuple[str, dict[str, Any]]]
 
@@ -45,7 +47,7 @@ def step(events: Events, engine: Steps) -> Any:
     """Make the model of a name as the lane uses it, asking `wire`."""
 
     def make(wire: Wire, name: str, stream: bool) -> StepModel:
-        model = openai_model(name, base_url=wire.url, api_key=KEY, stream=stream)
+        model = named_model(name, base_url=wire.url_of(name), api_key=KEY, stream=stream)
         return StepModel(model, role="planner", events=events, engine=engine, call_ids=set(), budget=budget())
 
     return make
@@ -87,7 +89,7 @@ async def stop(model: StepModel) -> str:
     ],
     ids=["text and calls", "call", "text", "refusal"],
 )
-@pytest.mark.parametrize("name", ["m", "chat/m"])
+@pytest.mark.parametrize("name", NAMES)
 async def test_the_stored_answer_is_the_same_whether_streamed_or_not(
     step: Any, stored: dict[str, str], name: str, turn: Turn
 ) -> None:
@@ -121,12 +123,14 @@ async def test_nothing_is_stored_at_the_provider(step: Any, name: str, stream: b
         await ask(step(wire, name, stream))
 
     (asked,) = wire.requests
-    assert asked.path == ("/v1/chat/completions" if name == "chat/m" else "/v1/responses")
-    assert (asked.body["model"], asked.body["store"], asked.headers["authorization"]) == ("m", False, f"Bearer {KEY}")
+    assert (asked.path, asked.body["model"]) == (PATHS[name], "m")
+    assert asked.headers["authorization"] == f"Bearer {KEY}"
+    # Anthropic's interface stores nothing, and refuses to be told so.
+    assert asked.body.get("store") == (None if name == "anthropic/m" else False)
     assert asked.body.get("stream_options") == ({"include_usage": True} if name == "chat/m" and stream else None)
 
 
-@pytest.mark.parametrize("name", ["m", "chat/m"])
+@pytest.mark.parametrize("name", NAMES)
 async def test_text_is_shown_as_it_comes_and_only_when_streamed(
     step: Any, seen: Seen, stored: dict[str, str], name: str
 ) -> None:
@@ -152,7 +156,7 @@ async def test_a_replayed_answer_shows_nothing_twice(step: Any, seen: Seen) -> N
     assert (len(seen), len(wire.requests)) == (shown, 1)
 
 
-RETRIED: list[Fault] = ["busy", "drop", "early", "error", "html", "no-finish"]
+RETRIED: list[Fault] = ["busy", "broken", "overloaded", "gone", "drop", "early", "error", "html", "no-finish"]
 
 
 @pytest.mark.parametrize("fault", RETRIED)
@@ -167,7 +171,7 @@ async def test_a_damaged_answer_is_asked_again(step: Any, seen: Seen, name: str,
     assert [kind for kind, _ in seen] == ["model.retried", "model.answered"]
 
 
-ON_CHAT: list[Fault] = ["odd-finish", "bad-arguments"]
+OF_CALLS: list[Fault] = ["odd-finish", "bad-arguments"]
 """The Responses interface says these by a status, which is tested with its other damages."""
 
 
@@ -175,7 +179,7 @@ ON_CHAT: list[Fault] = ["odd-finish", "bad-arguments"]
     ("name", "stream", "fault"),
     [
         *((name, stream, fault) for (name, stream), fault in itertools.product(MODES, RETRIED)),
-        *(("chat/m", stream, fault) for stream, fault in itertools.product([False, True], ON_CHAT)),
+        *itertools.product(["chat/m", "anthropic/m"], [False, True], OF_CALLS),
     ],
 )
 async def test_what_stays_damaged_is_never_acted_on(
@@ -205,7 +209,7 @@ async def test_the_stop_says_what_a_chat_answer_lacks(step: Any, stream: bool, f
     assert message == f"The model provider's answer cannot be used, asked 4 times: {said}"
 
 
-@pytest.mark.parametrize("name", ["m", "chat/m"])
+@pytest.mark.parametrize("name", NAMES)
 async def test_a_server_that_cannot_stream_is_told_apart_with_the_setting(step: Any, name: str) -> None:
     with serving(calls("read_file", {}, "html", "html", "html", "html")) as wire:
         message = await stop(step(wire, name, True))
@@ -218,7 +222,8 @@ async def test_an_answer_cut_at_the_token_limit_is_not_asked_again(step: Any, na
     with serving(calls("read_file", {"path": "a"}, "length")) as wire:
         message = await stop(step(wire, name, stream))
 
-    reason = "finish_reason `length`" if name == "chat/m" else "`max_output_tokens`"
+    reasons = {"chat/m": "finish_reason `length`", "anthropic/m": "stop_reason `max_tokens`"}
+    reason = reasons.get(name, "`max_output_tokens`")
     assert message == (
         f"The model's answer was cut off at its token limit ({reason}): take another model or server, or narrow the "
         "task."
@@ -276,19 +281,20 @@ async def test_a_stream_that_only_talks_is_no_answer_until_its_final_event(event
         ("openai/org/model", ("openai", "org/model")),
         ("chat/llama-3", ("chat", "llama-3")),
         ("chat/org/model:8b", ("chat", "org/model:8b")),
+        ("anthropic/claude-opus-4-8", ("anthropic", "claude-opus-4-8")),
     ],
 )
 def test_a_name_says_which_interface(text: str, found: tuple[str, str]) -> None:
     assert wire_and_name(text) == found
 
 
-@pytest.mark.parametrize("text", ["anthropic/claude", "gemini/pro", "CHAT/m", " chat/m", "/m", "org/model"])
+@pytest.mark.parametrize("text", ["claude/opus", "gemini/pro", "CHAT/m", " chat/m", "/m", "org/model"])
 def test_an_unknown_prefix_is_refused_with_the_known_ones(text: str) -> None:
-    with pytest.raises(ValueError, match="write openai/NAME or just NAME for OpenAI Responses, chat/NAME"):
+    with pytest.raises(ValueError, match="just NAME for OpenAI Responses, anthropic/NAME for Anthropic, chat/NAME"):
         wire_and_name(text)
 
 
-@pytest.mark.parametrize("text", ["", "chat/", "openai/", "chat/a b", "m\n", "m\x1b[2J"])
+@pytest.mark.parametrize("text", ["", "chat/", "openai/", "anthropic/", "chat/a b", "m\n", "m\x1b[2J"])
 def test_a_name_that_names_nothing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is no model name"):
         wire_and_name(text)

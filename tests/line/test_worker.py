@@ -1,4 +1,4 @@
-"""Workers as processes that share a database of either kind: runs that count, told to leave, killed, stopped, cut off."""
+"""Workers as processes that share a database of either kind: told to leave, killed, stopped, cut off."""
 
 import os
 import signal
@@ -262,24 +262,32 @@ def test_a_phase_that_fails_five_times_ends_its_run_with_the_reason(factory: Fac
     )
 
 
-def test_runs_go_on_after_twenty_seconds_without_a_database(tmp_path: Path) -> None:
-    with database_kit.fresh_postgresql() as url:
-        for factory in _factory(url, tmp_path):
-            factory.add("run-a", "run-b")
-            process = factory.start(2)
-            wait_for(lambda: len(factory.began()) == 2)
-            with database_kit.down(database_kit.server()):
-                factory.go(0)
-                wait_for(lambda: "database-gone" in process.lines)
-                until = time.monotonic() + 20
-                wait_for(lambda: time.monotonic() > until)
-                assert process.process.poll() is None
-            factory.go()
-            wait_for(factory.ended)
-            assert factory.outcomes() == {"run-a": COUNTED, "run-b": COUNTED}
-            assert Counter(number for _, number, _ in factory.began()) == {0: 2, 1: 2, 2: 2}
-            wait_for(lambda: "database-back" in process.lines)
-            assert [line for line in process.lines if "database" in line] == ["database-gone", "database-back"]
+def test_a_typed_stop_that_a_phase_raises_ends_its_run_at_once(factory: Factory) -> None:
+    factory.add("run-a", title="stops")
+    factory.go()
+    factory.start()
+    wait_for(factory.ended)
+    assert factory.outcomes() == {"run-a": "disk-failed: no space left"}
+    assert factory.get("run-a").attempt == 1
+
+
+@pytest.mark.parametrize("factory", ["postgresql"], indirect=True)
+def test_runs_go_on_after_twenty_seconds_without_a_database(factory: Factory) -> None:
+    factory.add("run-a", "run-b")
+    process = factory.start(2)
+    wait_for(lambda: len(factory.began()) == 2)
+    with database_kit.down(database_kit.server()):
+        factory.go(0)
+        wait_for(lambda: "database-gone" in process.lines)
+        until = time.monotonic() + 20
+        wait_for(lambda: time.monotonic() > until)
+        assert process.process.poll() is None
+    factory.go()
+    wait_for(factory.ended)
+    assert factory.outcomes() == {"run-a": COUNTED, "run-b": COUNTED}
+    assert Counter(number for _, number, _ in factory.began()) == {0: 2, 1: 2, 2: 2}
+    wait_for(lambda: "database-back" in process.lines)
+    assert [line for line in process.lines if "database" in line] == ["database-gone", "database-back"]
 
 
 def test_an_idle_worker_hardly_works(factory: Factory) -> None:

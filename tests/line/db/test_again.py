@@ -15,7 +15,7 @@ from andon.records.stops import MEANINGS, StopCode
 
 __all__ = ["db", "repo"]
 
-GO_ON = [code for code in StopCode if MEANINGS[code].exit_code in (40, 50, 60, 70, 130)]
+GO_ON = [code for code in StopCode if MEANINGS[code].exit_code in (50, 60, 70, 130)]
 
 
 @pytest.mark.parametrize("code", GO_ON)
