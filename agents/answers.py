@@ -44,10 +44,12 @@ class CutShort(IncompleteAnswer):
 class ModelAnswer(Record):
     """One answer of a model."""
 
-    OPAQUE: ClassVar[frozenset[str]] = frozenset({"encrypted_content", "signature", "thought_signature", THOUGHT})
-    """Names of fields in `output` that a provider has to get back as it gave them, to the letter. They are random text,
-    in which now and then something looks like a key, or signed with all that is in them: whoever takes secrets out of
-    stored answers leaves them alone."""
+    OPAQUE: ClassVar[frozenset[str]] = frozenset(
+        {"encrypted_content", "signature", "thought_signature", THOUGHT, "arguments"}
+    )
+    """Names of fields in `output` that are kept to the letter: whoever takes secrets out of stored answers leaves them
+    alone. A provider has to get back what it signed or encrypted; it is random text, in which now and then something
+    looks like a key. What a call is made with is what a file is written with: the judge sees to credentials there."""
 
     output: list[dict[str, Any]]
     """Its items as on the wire of OpenAI Responses; fields the provider added are kept."""

@@ -14,6 +14,7 @@ from openai.types.responses import (
     ResponseReasoningItem,
 )
 from openai.types.responses.response_usage import InputTokensDetails, OutputTokensDetails
+from pydantic import BaseModel
 
 from andon.agents.answers import THOUGHT, CutShort, IncompleteAnswer
 
@@ -38,11 +39,13 @@ def checked(message: Any) -> dict[str, Any]:
         IncompleteAnswer: it is none.
     """
     # The client takes any body with status 200 for an answer.
-    plain = message.model_dump(mode="json", exclude_unset=True, warnings="none") if hasattr(message, "id") else None
-    if not isinstance(plain, dict) or not isinstance(plain.get("content"), list) or not isinstance(plain["id"], str):
-        error = plain.get("error") if plain else None
-        raise IncompleteAnswer(f"it holds an error: {error}" if error else _NO_ANSWER)
-    return plain
+    plain: dict[str, Any] = (
+        message.model_dump(mode="json", exclude_unset=True, warnings="none") if isinstance(message, BaseModel) else {}
+    )
+    if isinstance(plain.get("content"), list) and isinstance(plain.get("id"), str):
+        return plain
+    error = plain.get("error")
+    raise IncompleteAnswer(f"it holds an error: {error}" if error else _NO_ANSWER)
 
 
 def joined(first: Mapping[str, Any] | None, second: dict[str, Any]) -> dict[str, Any]:

@@ -41,8 +41,6 @@ def request_of(
         "max_tokens": settings.max_tokens or MOST_TOKENS,
         "messages": _with_marks(_turns_of(given)),
         "system": [{"type": "text", "text": system, "cache_control": _MARK}] if system else None,
-        "temperature": settings.temperature,
-        "top_p": settings.top_p,
         "output_config": _output_config(settings, output_schema),
         "extra_headers": settings.extra_headers,
         "extra_query": settings.extra_query,

@@ -46,10 +46,10 @@ class StreamedMessage:
 
     def _taken(self, event: dict[str, Any]) -> str:
         kind = event["type"]
-        if kind == "message_start" and self._message is None:
-            self._message = {**event["message"], "usage": dict(event["message"].get("usage") or {})}
-        elif self._message is None or self.ended:
+        if self.ended or (kind == "message_start") != (self._message is None):
             raise IncompleteAnswer(_OUT_OF_ORDER)
+        if self._message is None:
+            self._message = {**event["message"], "usage": dict(event["message"].get("usage") or {})}
         elif kind == "content_block_start":
             return self._begin(event["index"], event["content_block"])
         elif kind == "content_block_delta":

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from andon.agents.replies import Repairable, Start, Told
+from andon.agents.replies import Repairable, Start, Told, Waits
 from andon.agents.step_model import StepModel
 from andon.agents.verdict import FINISH, HAND_BACK, ChangesReview, FinalReview, check_changes, check_final
 from andon.records.base import Record
@@ -75,6 +75,22 @@ class LaneSteps(Protocol):
         ...
 
 
+class Voices(Protocol):
+    """What people say to the agents while they work. `turn` numbers the answers of models in the run."""
+
+    async def said(self, turn: int) -> bool:
+        """Say whether there is something to read after this turn."""
+        ...
+
+    async def heard(self, turn: int, role: Role) -> str:
+        """Return what is to be read after this turn, for the role that goes on; empty for nothing.
+
+        Raises:
+            RunError: it cannot be kept.
+        """
+        ...
+
+
 class DeskNotes(Record):
     """What a desk has counted and taken."""
 
@@ -89,16 +105,36 @@ class DeskNotes(Record):
 class Desk:
     """Where payloads change hands: passes them to the line, counts refusals, and keeps the final review."""
 
-    def __init__(self, steps: LaneSteps, models: Mapping[Role, StepModel], events: Events) -> None:
+    def __init__(
+        self, steps: LaneSteps, models: Mapping[Role, StepModel], events: Events, voices: Voices | None = None
+    ) -> None:
         self.models = models
         self.review: Review | None = None
         self.nudged = False
         self._steps = steps
         self._events = events
         self._refusals: dict[str, int] = {}
+        self._voices = voices
+        self._moved_in = 0
+
+    @property
+    def turn(self) -> int:
+        """How many answers were asked for in the run."""
+        return sum(model.calls for model in self.models.values())
+
+    async def called(self) -> bool:
+        """Say whether a person has said something to read after this turn; the receiver of a packet reads it later."""
+        if self._voices is None or self.review is not None or self._moved_in == self.turn:
+            return False
+        return await self._voices.said(self.turn)
+
+    async def heard(self, role: Role) -> str:
+        """Return what people have said to `role`, which goes on after this turn; empty for nothing."""
+        return await self._voices.heard(self.turn, role) if self._voices and await self.called() else ""
 
     async def plan(self, plan: PlanPayload) -> str:
         """Pass on the plan; return the executor's packet."""
+        await self._not_called()
         packet = await self._steps.plan_ready(plan)
         self.plan_taken()
         return packet
@@ -109,6 +145,7 @@ class Desk:
 
     async def change(self, report: ChangeReport) -> str:
         """Pass on the report; return the reviewer's packet."""
+        await self._not_called()
         packet = await self._steps.change_ready(report)
         self._moved("executor", "reviewer", TO_REVIEWER)
         return packet
@@ -118,6 +155,7 @@ class Desk:
         review = Review(**given.model_dump())
         self._one_ending()
         check_changes(review)
+        await self._not_called()
         packet = await self._steps.changes_wanted(review)
         self._moved("reviewer", "executor", HAND_BACK)
         return packet
@@ -127,6 +165,7 @@ class Desk:
         review = Review(**given.model_dump())
         self._one_ending()
         check_final(review)
+        await self._not_called()
         await self._steps.review_finished(review)
         self.review = review
         return "The review is accepted."
@@ -163,8 +202,14 @@ class Desk:
     def _moved(self, source: Role, target: Role, tool: str) -> None:
         self._refusals.clear()
         self.nudged = False
+        self._moved_in = self.turn
         self._events.emit("handoff", source=source, target=target, tool=tool)
         self._events.emit("agent.started", role=target)
+
+    async def _not_called(self) -> None:
+        """Raise `Waits` if the sender has something to read before it hands over."""
+        if await self.called():
+            raise Waits("A person has said something: you read it next. Hand over when your work takes it in.")
 
     def _one_ending(self) -> None:
         answer = self.models["reviewer"].answer

@@ -1,13 +1,13 @@
 """The lane: planner, executor and reviewer hand off to each other in one run of the SDK until a review is final."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from agents import Agent, Model, RunState, TResponseInputItem
 from agents.mcp import MCPServer
 
-from andon.agents.desk import ENDINGS, Desk, LaneSteps
+from andon.agents.desk import ENDINGS, Desk, LaneSteps, Voices
 from andon.agents.replies import Told
 from andon.agents.roles import role_agents
 from andon.agents.saved import Crew
@@ -37,12 +37,14 @@ async def run_lane(
     engine: Steps,
     budget: Budget,
     saved: Mapping[str, Any] | None = None,
+    voices: Voices | None = None,
 ) -> Review:
     """Run the three roles to an accepted review, pass or fail: from the planner's `packet`, or from where they waited.
 
     The `connections` are connected by the caller, and closed by it. Each role starts from its packet alone. With
     `saved`, which is `Parked.agents` of another run of the lane, the question that was open there is asked first,
-    through the same method of `steps`; each model is sent what it would have been sent if nobody had left.
+    through the same method of `steps`; each model is sent what it would have been sent if nobody had left. What
+    `voices` say is read after the turn in which it was said.
 
     Raises:
         Parked: nobody can be asked here what `steps` ask; its `agents` are what to go on from.
@@ -50,7 +52,7 @@ async def run_lane(
             `internal` for a `saved` that cannot be gone on from, or what a step or a tool raised.
     """
     keep_traces_here()
-    crew = _crew(steps, connections, models, events, engine, budget)
+    crew = _crew(steps, connections, models, events, engine, budget, voices)
     agent: Agent[Any]
     given: Given
     if saved is None:
@@ -59,7 +61,7 @@ async def run_lane(
     else:
         agent, given = await _past_question(crew, *await crew.restored(saved), steps)
     while True:
-        result = await worked(agent, given, lambda: steps.waits, events)
+        result = await worked(agent, given, _stops(crew.desk, steps), events)
         agent, desk = result.last_agent, crew.desk
         if not result.interruptions and desk.review is not None:
             return desk.review
@@ -68,6 +70,8 @@ async def run_lane(
         elif steps.waits:
             told = result.to_input_list(mode="normalized")
             agent, given = await _past_question(crew, _role_of(agent), told, steps)
+        elif said := await desk.heard(_role_of(agent)):
+            given = [*result.to_input_list(mode="normalized"), *_user(said)]
         else:
             given = _nudged(desk, _role_of(agent), str(result.final_output))
 
@@ -79,14 +83,26 @@ def _crew(
     events: Events,
     engine: Steps,
     budget: Budget,
+    voices: Voices | None,
 ) -> Crew:
     call_ids: set[str] = set()
     asked = {
         role: StepModel(model, role=role, events=events, engine=engine, call_ids=call_ids, budget=budget)
         for role, model in models.items()
     }
-    desk = Desk(steps, asked, events)
+    desk = Desk(steps, asked, events, voices)
     return Crew(role_agents(desk, connections), asked, connections, desk, call_ids)
+
+
+def _stops(desk: Desk, steps: LaneSteps) -> Callable[[], Awaitable[bool]]:
+    """Return what tells, in turns that begin now, whether one is the last for the time being."""
+    begun = desk.turn
+
+    async def stops() -> bool:
+        # Before the first answer there is no turn yet that could be stopped after.
+        return steps.waits or (desk.turn > begun and await desk.called())
+
+    return stops
 
 
 async def _past_question(crew: Crew, role: Role, given: Given, steps: LaneSteps) -> tuple[Agent[Any], Given]:
@@ -99,7 +115,9 @@ async def _past_question(crew: Crew, role: Role, given: Given, steps: LaneSteps)
         parked.agents = crew.saved(role, given)
         raise
     if isinstance(answer, Told):
-        return crew.agents[role], [*given, *_user(answer.text)]
+        # What was said while the question was open is read with its answer.
+        texts = [answer.text, await crew.desk.heard(role)]
+        return crew.agents[role], [*given, *_user("\n\n".join(filter(None, texts)))]
     crew.desk.plan_taken()
     return crew.agents[answer.role], _user(answer.packet)
 

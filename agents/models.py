@@ -22,6 +22,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 # Reasoning that the provider does not store has to travel with us; models without reasoning refuse the wish (HTTP 400).
 _REASONS = re.compile(r"(gpt-[5-9]|o\d)(?!.*chat)")
+_ENCRYPTED = "reasoning.encrypted_content"
 
 
 def named_model(
@@ -99,9 +100,10 @@ class _Responses(OpenAIResponsesModel):
         return response
 
     def _with_wishes(self, settings: ModelSettings) -> ModelSettings:
-        if _REASONS.match(self.model):
-            return settings.resolve(ModelSettings(response_include=["reasoning.encrypted_content"]))
-        return settings
+        included = settings.response_include or []
+        if not _REASONS.match(self.model) or _ENCRYPTED in included:
+            return settings
+        return settings.resolve(ModelSettings(response_include=[*included, _ENCRYPTED]))
 
     async def close(self) -> None:
         await self._client.close()

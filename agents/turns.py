@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from agents import (
@@ -32,8 +32,10 @@ QUOTED = 200
 """Characters of a model's words that an event repeats; no message of a run does."""
 
 
-async def worked(agent: Agent[Any], given: Given, waits: Callable[[], bool], events: Events) -> RunResultStreaming:
-    """Have the agents work until one is done, has a call that needs a person, or `waits` is true after a turn.
+async def worked(
+    agent: Agent[Any], given: Given, stops: Callable[[], Awaitable[bool]], events: Events
+) -> RunResultStreaming:
+    """Have the agents work until one is done, has a call that needs a person, or `stops` was true during a turn.
 
     Raises:
         RunError: `model-misbehaved`, or what a step or a tool raised.
@@ -43,7 +45,7 @@ async def worked(agent: Agent[Any], given: Given, waits: Callable[[], bool], eve
     try:
         # The runner begins the next turn only when the events of the last one were taken.
         async for _ in result.stream_events():
-            if waits():
+            if await stops():
                 result.cancel(mode="after_turn")
     except asyncio.CancelledError:
         await _ended(result)

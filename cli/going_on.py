@@ -22,10 +22,11 @@ from andon.line.db.waits import waiting
 from andon.line.event_log import Listener
 from andon.line.follow import follow
 from andon.line.giving_up import result_without_work
+from andon.line.notices import Notice
 from andon.line.steps import Answer, Ask, Gate
-from andon.line.worker import Notice, Worker
+from andon.line.worker import Worker
 from andon.line.worker_ids import bury, new_worker_id
-from andon.records.errors import UserError
+from andon.records.errors import RunError, UserError
 from andon.records.events import RunEvent
 from andon.records.result import Refusal, RunResult
 from andon.records.stops import StopCode
@@ -61,6 +62,9 @@ def go_on(db: Database, run_id: str, args: argparse.Namespace) -> int:
             result = going.to_its_end()
         except KeyboardInterrupt:
             result = None
+        except RunError as error:
+            # The tables cannot be written: how the run ended here is said without them.
+            result = result_without_work(runs.get(db, run_id), error.code, str(error))
     if result is None:
         return _took_leave(run_id, as_json=args.json)
     _fetch(db, run_id, repository, result)

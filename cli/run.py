@@ -5,7 +5,6 @@ import os
 import re
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from andon.cli.endings import open_streams
@@ -23,7 +22,8 @@ from andon.line.job import queue_path
 from andon.line.live import ModelFlags, choose_models
 from andon.line.queueing import new_run_id, planned, put_in
 from andon.line.worker_ids import bury
-from andon.records.errors import UserError
+from andon.records.errors import RunError, UserError
+from andon.records.stops import MEANINGS
 from andon.records.task import Task
 from andon.sandbox.repository import Repository
 
@@ -44,29 +44,32 @@ def run(args: argparse.Namespace) -> int:
     repository = Repository.open(Path(args.directory))
     task, queued = _task(repository, args)
     new = planned(repository, task, priority=_FIRST, options=_options(args, queued=queued), environment=os.environ)
-    db = Database.open(database_url(os.environ, repository.root))
     try:
-        return _go_on_with(db, repository, new, args)
-    finally:
-        db.close()
-
-
-def _go_on_with(db: Database, repository: Repository, new: NewRun, args: argparse.Namespace) -> int:
-    if not any(worker.kind == "serve" for worker in workers.alive(db)):
-        # The run is worked on here: what is missing for a model to answer is said before anything is written.
-        settings = load_settings(CommitFiles(repository, new.base_commit))
-        choose_models(settings, model_flags(args), os.environ, root=repository.root)
-    try:
-        row = put_in(db, repository, new)
-    except AlreadyQueued as error:
-        row = _begun_before(db, error)
-        print(f"andon: {row.task_id} has run {row.id} already, which goes on now", file=sys.stderr, flush=True)
-        return go_on(db, row.id, args)
+        db = Database.open(database_url(os.environ, repository.root))
+        row = _queued(db, repository, new, args)
+    except RunError as error:
+        raise UserError(f"no run could begin: {error} {MEANINGS[error.code].remedy}") from error
     try:
         return go_on(db, row.id, args)
     except KeyboardInterrupt:
         messages.stop(db, row.id, person())
         raise
+    finally:
+        db.close()
+
+
+def _queued(db: Database, repository: Repository, new: NewRun, args: argparse.Namespace) -> Run:
+    """Put the run into the queue and return its row, or that of the task's run that has not ended."""
+    if not any(worker.kind == "serve" for worker in workers.alive(db)):
+        # The run is worked on here: what is missing for a model to answer is said before anything is written.
+        settings = load_settings(CommitFiles(repository, new.base_commit))
+        choose_models(settings, model_flags(args), os.environ, root=repository.root)
+    try:
+        return put_in(db, repository, new)
+    except AlreadyQueued as error:
+        row = _begun_before(db, error)
+        print(f"andon: {row.task_id} has run {row.id} already, which goes on now", file=sys.stderr, flush=True)
+        return row
 
 
 def _begun_before(db: Database, error: AlreadyQueued) -> Run:
@@ -111,7 +114,7 @@ def model_flags(args: argparse.Namespace) -> ModelFlags:
 
 
 def _task(repository: Repository, args: argparse.Namespace) -> tuple[Task, bool]:
-    extras: Sequence[str] = [*args.accept, *args.constraint, *args.context, *args.lock]
+    extras = [*args.accept, *args.constraint, *args.context, *args.lock]
     if args.task is not None and not _TASK_ID.fullmatch(args.task):
         if not args.task.strip():
             raise UserError('the intent is empty: say what must be different afterwards, as in `andon run "Add …"`')
@@ -138,7 +141,11 @@ def _task(repository: Repository, args: argparse.Namespace) -> tuple[Task, bool]
     task = next_pending(queue)
     if task is None:
         running = [task.id for task in queue.tasks if task.status == "running"]
-        killed = f" ({', '.join(running)}: marked as running, by a run that may have been killed)" if running else ""
+        killed = (
+            f" ({', '.join(running)}: marked as running, by a run that may have been killed: name the task to go on)"
+            if running
+            else ""
+        )
         raise UserError(
             f"no task in {path.relative_to(repository.root)} is pending: add one, or name a task id{killed}"
         )

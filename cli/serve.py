@@ -16,8 +16,11 @@ from andon.cli.endings import catch_signals, flush_streams, open_streams
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
 from andon.line.db.database import VARIABLE, Database, database_url
-from andon.line.worker import Notice, Worker
+from andon.line.notices import Notice
+from andon.line.worker import Worker
 from andon.line.worker_ids import new_worker_id
+from andon.records.errors import RunError
+from andon.records.stops import MEANINGS
 from andon.sandbox.repository import Repository
 
 _VERSION = 1
@@ -38,12 +41,16 @@ def serve(args: argparse.Namespace) -> int:
         UserError: there is no database here, it cannot be reached, or the engine cannot write beside it.
     """
     open_streams()
-    db = Database.open(database_url(os.environ, _root(args.directory)))
+    db: Database | None = None
     try:
-        say = _Said(as_json=args.json)
-        asyncio.run(_serve(db, args, say))
+        db = Database.open(database_url(os.environ, _root(args.directory)))
+        asyncio.run(_serve(db, args, _Said(as_json=args.json)))
+    except RunError as error:
+        print(f"andon: {clean_text(str(error))} {MEANINGS[error.code].remedy}", file=sys.stderr)
+        return MEANINGS[error.code].exit_code
     finally:
-        db.close()
+        if db is not None:
+            db.close()
         flush_streams()
     return 0
 

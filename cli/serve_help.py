@@ -24,7 +24,8 @@ A model key and a sandbox are needed where `andon run` needs them: OPENAI_API_KE
 SERVE_EXITS = """\
 exit codes:
   0   told to leave, or --once and nothing could be begun any more; how runs ended is in `andon status`
-  2   no database here, it cannot be reached, or the engine cannot write beside it
+  2   no database here, it cannot be reached, or the engine cannot be launched
+  70  the disk is full or cannot be written
 """
 
 

@@ -38,6 +38,44 @@ def split_diff(diff: str) -> list[FileDiff]:
     return [FileDiff(_path(part), part.rstrip("\n")) for part in parts]
 
 
+def places_of(diff: str) -> dict[str, list[tuple[int, int]]]:
+    """Return first and last line of each hunk in the new file, by the new path; a hunk that only removes is one line.
+
+    A file that is gone, binary or only renamed has no lines.
+    """
+    return {
+        file.path: [
+            (first := int(found[1]), first + max(int(found[2] or "1"), 1) - 1)
+            for found in re.finditer(r"^@@ -[0-9,]+ \+([0-9]+)(?:,([0-9]+))? @@", file.text, re.MULTILINE)
+        ]
+        for file in split_diff(diff)
+    }
+
+
+def since_part(since: str, diff: str, name: str, limit: int) -> str:
+    """Return what changed since an earlier tree, by the lines it has in `diff`, which is shown beside it whole.
+
+    `since` is the diff from that tree, `name` says in the heading what it is. Only files that `diff` does not show are
+    shown here, in at most `limit` bytes.
+    """
+    if not since:
+        return f"# Diff {name}\nNothing changed."
+    whole = {file.path for file in _shown(split_diff(diff), DIFF_BYTES)}
+    files = split_diff(since)
+    lines = [
+        f"- {file.path} {file.counts}, lines {', '.join(_span(*place) for place in places)} of the diff below"
+        for file, places in zip(files, places_of(since).values(), strict=False)
+        if file.path in whole and places
+    ]
+    rest = "".join(f"{file.text}\n" for file in files if file.path not in whole or not places_of(file.text)[file.path])
+    parts = ["\n".join([f"# Changed {name}", *lines])] if lines else []
+    return "\n\n".join([*parts, *([diff_part(rest, limit, since=name, rest="read_file")] if rest else [])])
+
+
+def _span(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first}-{last}"
+
+
 def diff_part(
     diff: str,
     limit: int = DIFF_BYTES,

@@ -1,12 +1,21 @@
 """What each role starts from: pure functions from records to text.
 
-The same records give the same bytes: no times, run ids, temporary paths or durations. The order is project, task,
-evidence, and three lines at the end that say again what is wanted and what to hand over.
+The same records give the same bytes: no times, run ids, temporary paths or durations. What changes least comes first:
+project and conventions, then task and documents, then evidence, and three lines at the end that say again what is
+wanted and what to hand over.
 """
 
 from collections.abc import Mapping, Sequence
 
-from andon.context.diffs import diff_part
+from andon.context.diffs import diff_part, since_part
+from andon.context.near import (
+    NOTHING_NEAR,
+    Near,
+    convention_parts,
+    document_parts,
+    outline_parts,
+    place_parts,
+)
 from andon.context.parts import (
     check_calls,
     checks_part,
@@ -22,10 +31,11 @@ from andon.context.parts import (
     security_part,
     task_part,
 )
-from andon.context.plain import one_line, shown_path
+from andon.context.plain import clipped, one_line, plain, shown_path
 from andon.context.project import Project
 from andon.context.tree import tree_lines as tree_lines
 from andon.records.checks import CheckRecord, Comparison
+from andon.records.framed import framed
 from andon.records.plan import AmendPlan, Plan
 from andon.records.project import ProjectSetup, ProtectedRule
 from andon.records.review import Finding, Review
@@ -34,6 +44,7 @@ from andon.records.task import Task, is_outsiders
 REPAIR_DIFF_BYTES = 12_000
 """The executor wrote the change, so it needs less of it than the reviewer; so does who has seen most of it before."""
 _OUTSIDE = 50
+_SAID_BYTES = 800
 
 
 def planner_packet(
@@ -43,15 +54,19 @@ def planner_packet(
     setup: ProjectSetup,
     base: Sequence[CheckRecord],
     tree_lines: Sequence[str],
+    near: Near = NOTHING_NEAR,
 ) -> str:
-    """Return what the planner starts from."""
+    """Return what the planner starts from; `near` is what of the base stands near the task."""
     proposed = "" if task.acceptance_criteria else ": the task names none, so propose criteria that a check can show"
     hand_over = "Hand over: read what you need, then call transfer_to_executor with the plan"
     hand_over += ", the criteria word for word." if task.acceptance_criteria else " and the criteria you propose."
     return _packet(
         project_part(project, protected, setup, task),
-        task_part(task, task.acceptance_criteria, proposed),
+        *convention_parts(near),
+        task_part(task, task.acceptance_criteria, proposed, shown=near.documents),
+        *document_parts(near),
         checks_part("# Checks at the base, before any change", base),
+        *place_parts(near),
         "\n".join(["# Tree of the base", *(tree_lines or ["No files."])]),
         _closing(task, len(task.acceptance_criteria), hand_over),
     )
@@ -65,14 +80,21 @@ def executor_packet(
     setup: ProjectSetup,
     base: Sequence[CheckRecord],
     files: Mapping[str, str],
+    near: Near = NOTHING_NEAR,
 ) -> str:
-    """Return what the executor starts from; `files` are small ones of the plan, as they are at the base."""
+    """Return what the executor starts from.
+
+    `files` are small ones of the plan, as they are at the base; `near` is what stands beside them.
+    """
     return _packet(
         project_part(project, protected, setup, task),
-        planned_task_part(task, plan),
+        *convention_parts(near),
+        planned_task_part(task, plan, shown=[*near.documents, *files]),
+        *document_parts(near),
         plan_part(plan),
         checks_part("# Checks at the base, before any change", base),
         *([files_part(files)] if files else []),
+        *outline_parts(near),
         _closing(
             task,
             len(plan.acceptance_criteria),
@@ -97,12 +119,16 @@ def reviewer_packet(
     since: str,
     amended: Sequence[AmendPlan] = (),
     allowed: Sequence[str] = (),
+    *,
+    said: str = "",
+    near: Near = NOTHING_NEAR,
 ) -> str:
     """Return what the reviewer starts from: records and the diff.
 
-    Of the executor's words it holds what was left undone, and why the plan was amended. `rounds` is how many reviews
-    the run may hold, `earlier` the ones before this one, `outside` the changed paths the plan does not cover, `since`
-    the diff from the tree of the review before, `allowed` the paths whose change a person allowed.
+    Of the executor's words it holds its summary (`said`), what was left undone, and why the plan was amended. `rounds`
+    is how many reviews the run may hold, `earlier` the ones before this one, `outside` the changed paths the plan does
+    not cover, `since` the diff from the tree of the review before, `allowed` the paths whose change a person allowed,
+    `near` what of the base stands near the plan.
     """
     number = len(earlier) + 1
     if number < rounds:
@@ -113,19 +139,22 @@ def reviewer_packet(
             '(limits.review_rounds): call finish_review with "pass" or "fail".'
         )
     return _packet(
-        planned_task_part(task, plan),
         rules_part(project),
         protected_part(protected),
+        *convention_parts(near),
+        planned_task_part(task, plan, shown=near.documents),
+        *document_parts(near),
         plan_part(plan),
         *(_earlier_part(round_no, review) for round_no, review in enumerate(earlier, start=1)),
+        *([_said_part(said)] if said else []),
         "\n".join(listed("# Left undone, as the executor says", not_done) or ["# Left undone", "Nothing was named."]),
         *([security_part(comparison)] if comparison.insecure else []),
-        checks_part("# Checks at the head", head),
+        checks_part("# Checks at the head, run by the line in a fresh sandbox", head),
         comparison_part(comparison),
         *([_outside_part(outside)] if outside else []),
         *([_amended_part(amended)] if amended else []),
         *(["\n".join(listed("# Allowed by a person", [shown_path(path) for path in allowed]))] if allowed else []),
-        *([_since_part(number - 1, since)] if earlier else []),
+        *([since_part(since, diff, f"since review {number - 1}", REPAIR_DIFF_BYTES)] if earlier else []),
         diff_part(diff),
         _closing(task, len(plan.acceptance_criteria), f"This is review {number} of at most {rounds}. {hand_over}"),
     )
@@ -140,12 +169,15 @@ def repair_packet(
     review: Review,
     comparison: Comparison,
     diff: str,
+    near: Near = NOTHING_NEAR,
 ) -> str:
     """Return what the executor starts from after the reviewer handed the change back."""
     return _packet(
-        planned_task_part(task, plan),
         rules_part(project),
         protected_part(protected),
+        *convention_parts(near),
+        planned_task_part(task, plan, shown=near.documents),
+        *document_parts(near),
         plan_part(plan),
         f"# Checks of the change: {comparison.outcome}\n{one_line(comparison.reason)}",
         diff_part(diff, REPAIR_DIFF_BYTES),
@@ -182,10 +214,9 @@ def _amended_part(amended: Sequence[AmendPlan]) -> str:
     return "\n".join(listed("# Added to the plan by the executor: judge whether each had to be", each))
 
 
-def _since_part(round_no: int, since: str) -> str:
-    if not since:
-        return f"# Diff since review {round_no}\nNothing changed."
-    return diff_part(since, REPAIR_DIFF_BYTES, since=f"since review {round_no}", rest="read_file")
+def _said_part(said: str) -> str:
+    words = framed(clipped(plain(said), _SAID_BYTES)[0], "the executor")
+    return f"# What the executor says it did: its own words, checked by nobody\n{words}"
 
 
 def _review_part(review: Review) -> str:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from andon.context.commands import RUFF_ERRORS, name_of
 from andon.context.diffs import fenced
@@ -127,14 +127,17 @@ def files_part(files: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def task_part(task: Task, criteria: Sequence[str], note: str) -> str:
+def task_part(task: Task, criteria: Sequence[str], note: str, shown: Collection[str] = ()) -> str:
     """Return the task with its numbered criteria; `note` stands behind their heading.
+
+    Of what is worth reading first, the paths in `shown` stand in the packet themselves and are marked so.
 
     What an outsider wrote, criteria that the planner made of it included, is framed as data.
     """
     lines = [one_line(task.title), f"Acceptance criteria{note}:", *numbered(criteria)]
     lines += listed("Constraints:", task.constraints)
-    lines += listed("Worth reading first:", [shown_path(path) for path in task.context_paths[:_PATHS]])
+    paths = [shown_path(path) + (" (below)" if path in shown else "") for path in task.context_paths[:_PATHS]]
+    lines += listed("Worth reading first:", paths)
     more = len(task.context_paths) - _PATHS
     lines += [f"[{more} more paths in the task]"] if more > 0 else []
     origin = one_line(task.source) or "the person who started the run"
@@ -147,9 +150,10 @@ def _locked(task: Task) -> list[str]:
     return listed("Locked by the task, nobody may touch:", [shown_path(path) for path in task.locked_paths])
 
 
-def planned_task_part(task: Task, plan: Plan) -> str:
+def planned_task_part(task: Task, plan: Plan, shown: Collection[str] = ()) -> str:
     """Return the task with the criteria of the plan, which are the task's own wherever it has some."""
-    return task_part(task, plan.acceptance_criteria, " (proposed by the planner)" if plan.criteria_proposed else "")
+    note = " (proposed by the planner)" if plan.criteria_proposed else ""
+    return task_part(task, plan.acceptance_criteria, note, shown)
 
 
 def rules_part(project: Project) -> str:

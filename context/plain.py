@@ -34,3 +34,19 @@ def clipped(text: str, limit: int) -> tuple[str, int]:
     data = text.encode()
     kept = data[:limit].decode(errors="ignore")
     return kept, len(data) - len(kept.encode())
+
+
+def cut_in_middle(text: str, limit: int, rest: str) -> str:
+    """Return `text` in about `limit` bytes: its beginning and its end, and between them how much is left out.
+
+    `rest` names the call that shows it. Cuts are made at line ends where one is near.
+    """
+    if size(text) <= limit:
+        return text
+    head = clipped(text, limit * 2 // 3)[0]
+    data = text.encode()
+    tail = data[len(data) - limit // 3 :].decode(errors="ignore")
+    head = head[: head.rfind("\n") + 1] if head.rfind("\n") > len(head) // 2 else f"{head}\n"
+    tail = tail[tail.find("\n") + 1 :] if -1 < tail.find("\n") < len(tail) // 2 else tail
+    left = len(data) - size(head.rstrip("\n")) - size(tail)
+    return f"{head}[{left} bytes left out here; {rest} shows them]\n{tail}"

@@ -15,6 +15,7 @@ from andon.evals.bench_cli import CLI
 from andon.evals.bench_figures import Figure, Group, measure_group
 from andon.evals.bench_guard import GUARD
 from andon.evals.bench_lane import LANE
+from andon.evals.bench_line import LINE
 from andon.evals.bench_mcp import MCP
 from andon.evals.bench_redact import REDACT
 from andon.evals.bench_sandbox import SANDBOX
@@ -26,6 +27,7 @@ GROUPS: Mapping[str, Group] = {
     "guard": GUARD,
     "redact": REDACT,
     "lane": LANE,
+    "line": LINE,
 }
 """Every group, in the order they are measured."""
 

@@ -15,13 +15,14 @@ from andon.records.events import RunEvent
 
 _WRONG, _RIGHT = "return a - b", "return a + b"
 _CRITERION = "add(1, 2) is 3"
-_TASK = "task-001"
+TASK = "task-001"
+"""The task in the queue."""
 _FILES = {
     "calc.py": f"def add(a, b):\n    {_WRONG}\n\n\ndef double(a):\n    return 2 * a\n",
     "tests/test_calc.py": "from calc import add, double\n\n\n"
     "def test_add():\n    assert add(1, 2) == 3\n\n\ndef test_double():\n    assert double(2) == 4\n",
     "pyproject.toml": '[tool.pytest.ini_options]\npythonpath = ["."]\n\n[tool.ruff]\nline-length = 100\n',
-    "factory/tasks/queue.json": f'[{{"id": "{_TASK}", "title": "Mend addition", "status": "pending",\n'
+    "factory/tasks/queue.json": f'[{{"id": "{TASK}", "title": "Mend addition", "status": "pending",\n'
     f'  "acceptanceCriteria": ["{_CRITERION}"], "files": ["calc.py"]}}]\n',
 }
 
@@ -103,7 +104,7 @@ def run_lane(root: Path) -> Ran:
     options = ["--headless", "--json", "--no-stream", "--model", "scripted"]
     command = [sys.executable, "-m", "andon", "run", *options, "-C", str(root)]
     ran = _run(command, root.parent, LANE_ANSWERS)
-    audit = root / "factory" / "runs" / _TASK / "audit.jsonl"
+    audit = root / "factory" / "runs" / TASK / "audit.jsonl"
     events = tuple(RunEvent.model_validate_json(line) for line in audit.read_text("utf-8").splitlines())
     return Ran(ran.started, ran.ended, ran.exchanges, events)
 

@@ -1,7 +1,8 @@
-"""Many runs at once in one `andon serve`: what share of the ideal throughput they get, and what one more of them weighs.
+"""Many runs at once in one `andon serve`: what share of the ideal throughput they get, what one more of them weighs.
 
-Ideal is what eight runs would be that are not in each other's way: as long as one that is alone. The model takes a time
-that is short for an agent's answer, so that the share is rather worse than in earnest.
+Ideal is that a run among eight takes as long as one alone. What processes in its sandboxes take is left out of both:
+eight test runs at once need eight processors, whoever starts them. The model takes a time that is short for an agent's
+answer, so that the share is rather worse than in earnest.
 """
 
 import json
@@ -14,19 +15,23 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from statistics import mean
 
 from andon.evals.bench_figures import Measured
 from andon.evals.bench_job import make_repository
 from andon.evals.bench_processes import MeasurementFailed, bench_environment, run_timed
 from andon.evals.bench_thinker import ThinkingServer
-from andon.line.db import runs, workers
+from andon.line.db import events, runs, workers
 from andon.line.db.database import Database, database_url
-from andon.sandbox.repository import Repository
+from andon.line.db.runs import Run
+from andon.records.events import RunEvent
 
 AT_ONCE = 8
 THINKING = 4.0
 """Seconds the model takes for an answer."""
+_IN_SANDBOX = ("sandbox", "check", "scan", "tool:run_tests")
 _PATIENCE = 300.0
 _EVERY = 0.1
 _TICKS, _PAGE = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
@@ -49,13 +54,17 @@ def measure_serve() -> dict[str, Measured]:
                 alone, eight = shop.done("alone", 1), shop.done("eight", AT_ONCE)
         finally:
             db.close()
-    parts = {"alone_s": alone.seconds, "eight_s": eight.seconds, "worker_cpu_s_of_eight": eight.cpu}
+    parts = {
+        "alone_s": alone.whole,
+        "eight_s": eight.whole,
+        "in_sandboxes_alone_s": alone.whole - alone.line,
+        "in_sandboxes_eight_s": eight.whole - eight.line,
+        "worker_cpu_s_of_eight": eight.cpu,
+    }
     return {
-        "line.parallel_8": Measured(alone.seconds / eight.seconds, 1.0, parts),
+        "line.parallel_8": Measured(alone.line / eight.line, alone.line, parts),
         "line.mb_per_run": Measured(
-            (eight.megabytes - alone.megabytes) / (AT_ONCE - 1),
-            alone.megabytes,
-            {"one_run_mb": alone.megabytes, "eight_runs_mb": eight.megabytes},
+            (eight.megabytes - alone.megabytes) / (AT_ONCE - 1), alone.megabytes, {"eight_runs_mb": eight.megabytes}
         ),
     }
 
@@ -64,8 +73,10 @@ class _Done:
     """What a worker needed for some runs, measured from entering the context to leaving it."""
 
     def __init__(self, worker: int) -> None:
-        self.seconds = 0.0
-        """From the begin of the first run to the end of the last, by the database's clock."""
+        self.whole = 0.0
+        """From begin to end of a run, by the database's clock; the mean of them."""
+        self.line = 0.0
+        """The same without what its sandboxes took."""
         self.cpu = 0.0
         """Processor seconds of the worker itself, not of the sandboxes."""
         self.megabytes = 0.0
@@ -101,17 +112,19 @@ class _Shop:
             words = ["add", "--all", "--no-stream", "--model", "scripted", "-C", str(self._root)]
             command = [sys.executable, "-m", "andon", *words]
             run_timed(command, cwd=self._root.parent, environment=self._environment)
-            done.seconds = self._ended(f"{name}-")
+            found = self._ended(f"{name}-")
+            done.whole = mean((run.ended_at or 0.0) - (run.started_at or 0.0) for run in found)
+            done.line = done.whole - mean(sandbox_seconds(self._db, run.id) for run in found)
         return done
 
-    def _ended(self, prefix: str) -> float:
+    def _ended(self, prefix: str) -> list[Run]:
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
             found = [run for run in runs.listed(self._db, repository=None) if run.task_id.startswith(prefix)]
             if all(run.status == "ended" for run in found):
                 if wrong := [run for run in found if run.stop_code != "delivered"]:
                     raise MeasurementFailed(f"run {wrong[0].id} ended with {wrong[0].stop_code}: {wrong[0].message}")
-                return max(run.ended_at or 0.0 for run in found) - min(run.started_at or 0.0 for run in found)
+                return found
             time.sleep(_EVERY)
         raise MeasurementFailed(f"the runs did not end within {_PATIENCE:g} s")
 
@@ -131,7 +144,9 @@ def _serving(root: Path, environment: Mapping[str, str], db: Database) -> Iterat
             while not workers.alive(db):
                 if process.poll() is not None or time.monotonic() > until:
                     output.seek(0)
-                    raise MeasurementFailed(f"the worker did not begin: {output.read()[-500:].decode(errors='replace')}")
+                    raise MeasurementFailed(
+                        f"the worker did not begin: {output.read()[-500:].decode(errors='replace')}"
+                    )
                 time.sleep(_EVERY)
             yield process.pid
         finally:
@@ -141,6 +156,20 @@ def _serving(root: Path, environment: Mapping[str, str], db: Database) -> Iterat
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+def sandbox_seconds(db: Database, run_id: str) -> float:
+    """Return how long a run has waited for its sandboxes: for them to stand, for checks and scans, for test runs."""
+    begun: dict[tuple[str, str], float] = {}
+    total = 0.0
+    for row in events.after(db, run_id, 0, 10_000):
+        data = RunEvent.model_validate_json(row.line).data
+        at = datetime.fromisoformat(row.at).timestamp()
+        if row.kind == "step.started" and data["name"] in _IN_SANDBOX:
+            begun[data["name"], data["key"]] = at
+        elif row.kind == "step.ended":
+            total += at - begun.get((data["name"], data["key"]), at)
+    return total
 
 
 def processor_seconds(process: int) -> float:

@@ -1,4 +1,4 @@
-"""A repository's tables full of runs that nobody works on: thousands that wait for their turn, for a person, or are over."""
+"""A repository full of runs that nobody works on: thousands that wait for their turn, for a person, or are over."""
 
 from dataclasses import replace
 

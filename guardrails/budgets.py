@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from andon.guardrails.prices import cost_of
 from andon.guardrails.repeats import Repeats, answer_digest, call_digest
+from andon.guardrails.stalls import Stalls
 from andon.records.budget import Allowance, Limit, Price
 from andon.records.calls import Decision, Role
 from andon.records.errors import RunError
@@ -120,6 +121,7 @@ class Budget:
         self._all = _Spent()
         self._by_role: dict[Role, _Spent] = {}
         self._repeats = Repeats()
+        self._stalls = Stalls()
         self._told: set[str] = set()
         self._at_work: Role | None = None
         self._began = self.clock()
@@ -144,6 +146,7 @@ class Budget:
             # A role begins from its packet, and has read no note yet.
             self._at_work = role
             self._told.clear()
+            self._stalls.begin(role)
         self._all.add(usage)
         self._of(role).add(usage)
 
@@ -153,19 +156,31 @@ class Budget:
         `state` is how the workspace stands before it, as in `Repeats.judge`.
 
         Raises:
-            RunError: `budget-spent`, or `stuck` for a role that repeats what was refused as a repeat.
+            RunError: `budget-spent`, or `stuck` for a role that repeats what was refused as a repeat, or was told
+                that its work stands still and did not get on.
         """
         self._check(role, _ENDS_TOOL_CALLS)
+        self._stalls.check(role, tool)
         call, turn = call_digest(tool, arguments), self._of(role).model_calls
         self._noted.append([role, tool, call, state, turn])
         self._count_tool_call(role)
         return self._repeats.judge_call(role, tool, call, state=state, turn=turn)
 
-    def after_tool_call(self, role: Role, tool: str, arguments: Any, answer: str, *, state: str) -> None:
-        """Note how a call that `before_tool_call` let pass was answered, and how the workspace stands after it."""
-        call, said = call_digest(tool, arguments), answer_digest(answer)
-        self._noted.append([role, call, said, state])
-        self._repeats.made_call(role, call, said, state=state)
+    def after_tool_call(
+        self, role: Role, tool: str, arguments: Any, answer: str, *, state: str, failure: str = ""
+    ) -> None:
+        """Note how a call that `before_tool_call` let pass was answered, and how the workspace stands after it.
+
+        `failure` is what `stalls.failure_of` says of the answer.
+        """
+        call, said, turn = call_digest(tool, arguments), answer_digest(answer), self._of(role).model_calls
+        failed = answer_digest(failure) if failure else ""
+        self._noted.append([role, call, said, state, failed, turn])
+        self._made(role, call, said, state, failed, turn)
+
+    def nudges(self, role: Role) -> list[str]:
+        """Return what `role` has to be told of work that stands still, a line each; each once since its packet."""
+        return self._stalls.nudges(role)
 
     def notes(self, role: Role) -> list[Note]:
         """Return what `role` has to know of limits that are nearly reached; each once while it works."""
@@ -186,7 +201,12 @@ class Budget:
                 role, tool, call, state, turn = one
                 self._count_tool_call(role)
                 self._repeats.judge_call(role, tool, call, state=state, turn=turn)
+            elif len(one) == 6:
+                self._made(*one)
+                # The step it is of has told the role.
+                self._stalls.nudges(one[0])
             else:
+                # Kept by a version that knew repeats only.
                 role, call, said, state = one
                 self._repeats.made_call(role, call, said, state=state)
         for role, seconds in taken["roles"].items():
@@ -225,6 +245,10 @@ class Budget:
         if self._paused_at is not None:
             self._began += self.clock() - self._paused_at
             self._paused_at = None
+
+    def _made(self, role: Role, call: str, said: str, state: str, failed: str, turn: int) -> None:
+        self._repeats.made_call(role, call, said, state=state)
+        self._stalls.made(role, call, said, failure=failed, state=state, turn=turn)
 
     def _count_tool_call(self, role: Role) -> None:
         self._all.tool_calls += 1

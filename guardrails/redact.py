@@ -7,7 +7,7 @@ is one of the values this process knows (`redact_known.py`).
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from andon.guardrails.redact_keys import private_keys
@@ -66,14 +66,19 @@ def without_secrets(text: str) -> str:
     return redact(text).text
 
 
-def redacted_values(value: Any, clean: Callable[[str], str] = without_secrets) -> Any:
-    """Return a JSON value in which `clean` was applied to every string but the keys of objects."""
+def redacted_values(
+    value: Any, clean: Callable[[str], str] = without_secrets, opaque: Collection[str] = frozenset()
+) -> Any:
+    """Return a JSON value in which `clean` was applied to every string but the keys of objects.
+
+    What stands under a key in `opaque` stays as it is.
+    """
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, Mapping):
-        return {key: _of_pair(key, item, clean) for key, item in value.items()}
+        return {key: item if key in opaque else _of_pair(key, item, clean, opaque) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [redacted_values(item, clean) for item in value]
+        return [redacted_values(item, clean, opaque) for item in value]
     return value
 
 
@@ -82,11 +87,14 @@ def markers(text: str) -> dict[str, int]:
     return dict(Counter(_KIND.findall(text)))
 
 
-def _of_pair(key: Any, item: Any, clean: Callable[[str], str]) -> Any:
+def _of_pair(key: Any, item: Any, clean: Callable[[str], str], opaque: Collection[str]) -> Any:
     """Return the value of one entry; its name may be what tells that it is secret."""
-    if isinstance(item, str) and isinstance(key, str) and any(named_values(f'"{key}": "{item}"')):
-        return "[redacted: named-secret]"
-    return redacted_values(item, clean)
+    if isinstance(item, str) and isinstance(key, str):
+        # What is named within the item is taken out there.
+        head = f'"{key}": "'
+        if any(span.start <= len(head) for span in named_values(f'{head}{item}"')):
+            return "[redacted: named-secret]"
+    return redacted_values(item, clean, opaque)
 
 
 def _merged(spans: Iterable[Span]) -> Iterator[Span]:

@@ -86,6 +86,7 @@ async def agents_phase(
         engine=lane.engine,
         budget=budget,
         saved=saved,
+        voices=lane.steering,
     )
 
 

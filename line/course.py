@@ -25,6 +25,7 @@ from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState
 from andon.line.sandboxes import Sandboxes
 from andon.line.saved import Checkpoint, Facts, restore_lane
+from andon.line.steering import Steering
 from andon.line.steps import Engine, Gate
 from andon.mcp_servers.ask import Granted
 from andon.mcp_servers.effect_gate import EffectGate
@@ -52,6 +53,8 @@ class Course:
     stack: AsyncExitStack
     saved: Checkpoint | None = None
     """Where the phase before ended; None: at the beginning."""
+    steering: Steering | None = None
+    """Where people say something to the agents; None: nobody can."""
     early: Early | None = None
     """What of its beginning was begun before the engine stood."""
 
@@ -109,14 +112,16 @@ async def _lane(course: Course) -> Lane:
         base_tree=ground.base_tree,
         base=[],
         asks=asks,
+        steering=course.steering,
+        said=course.steering.so_far if course.steering else [],
         effects=EffectGate(sandbox, policy, BaseTree.of(ground.store, ground.base_tree), kinds=asks.grants.kinds),
         effect_log=state.effects,
         tree=ground.base_tree,
     )
     asks.granted.state = lambda: lane.effects.state
     if saved is not None:
-        restore_lane(lane, saved.lane, saved.workspace)
         lane.base, state.facts = saved.base, saved.facts
+        restore_lane(lane, saved.lane, saved.workspace)
         ground.sandboxes.go_on(saved.facts.tier)
         lane.stood = True
         return lane

@@ -6,7 +6,7 @@ from contextlib import suppress
 from andon.line.db import workers
 from andon.line.db.database import Database
 from andon.line.worker_ids import bury
-from andon.records.errors import UserError
+from andon.records.errors import RunError, UserError
 
 EVERY = 2.0
 """Seconds between two beats."""
@@ -26,6 +26,7 @@ class Heartbeat:
 
         Raises:
             UserError: the database cannot be reached.
+            RunError: `disk-failed`.
         """
         workers.beat(self._db, self._worker)
         self._thread.start()
@@ -36,7 +37,7 @@ class Heartbeat:
         # One that hangs on a lost database is left behind.
         self._thread.join(1.0)
         # The others see that this worker is silent.
-        with suppress(UserError):
+        with suppress(UserError, RunError):
             workers.leave(self._db, self._worker.id)
 
     def _beat_on(self) -> None:

@@ -228,7 +228,8 @@ def _adapter(of: Any) -> TypeAdapter[Any]:
 
 def _stored(step: str, value: Any, of: Any) -> Any:
     try:
-        return redacted_values(_adapter(of).dump_python(value, mode="json", warnings="error"), _clean)
+        plain = _adapter(of).dump_python(value, mode="json", warnings="error")
+        return redacted_values(plain, _clean, getattr(of, "OPAQUE", frozenset()))
     except ValueError as error:  # of pydantic, which calls it by several names
         raise RunError(StopCode.INTERNAL, f"what step {step!r} returned cannot be kept: {error}") from error
 

@@ -21,6 +21,7 @@ from andon.line.job import Job
 from andon.line.lane_state import LaneState
 from andon.line.plan_files import small_files
 from andon.line.run_folder import RunFolder
+from andon.line.steering import Steering, with_said
 from andon.line.steps import Engine, Gate
 from andon.mcp_servers.effect_gate import EffectGate
 from andon.mcp_servers.settled import Held
@@ -65,6 +66,8 @@ class Lane(LaneState):
     asks: Asks
     effects: EffectGate
     effect_log: EffectLog
+    steering: Steering | None = None
+    """Where people say something to the agents; None: nobody can."""
     stood: bool = False
     """True once the run had a workspace, in this process or before."""
     _news: str = ""
@@ -96,7 +99,8 @@ class Lane(LaneState):
         self.effects.scope = Scope.of(self.plan, set(self.job.files.paths))
         self.folder.write("plan.json", self.plan.model_dump_json(indent=2) + "\n")
         files = small_files(self.plan, self.job.files)
-        return executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base, files)
+        packet = executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base, files)
+        return with_said(packet, self.said)
 
     def workspace(self) -> str:
         """Return the tree that a workspace begins from: the base, or what was settled in one that is gone."""
@@ -198,7 +202,7 @@ class Lane(LaneState):
         comparison = await self.check()
         self.folder.write("diff.patch", self.store.patch(self.base_tree, self.tree))
         self.under_review = True
-        return reviewer_packet(
+        packet = reviewer_packet(
             self.job.task,
             self.job.project,
             self.policy.protected,
@@ -214,6 +218,7 @@ class Lane(LaneState):
             self.amendments.granted,
             self.allowed_paths(),
         )
+        return with_said(packet, self.said)
 
     async def changes_wanted(self, review: Review) -> str:
         """Keep a review that hands back and return the executor's repair packet."""
@@ -229,9 +234,10 @@ class Lane(LaneState):
             raise RunError(StopCode.INTERNAL, "a review came before the checks")
         diff = self.store.diff(self.base_tree, self.tree)
         self.under_review = False
-        return repair_packet(
+        packet = repair_packet(
             self.job.task, self.job.project, self.policy.protected, plan, self.setup, review, self.comparison, diff
         )
+        return with_said(packet, self.said)
 
     async def review_finished(self, review: Review) -> None:
         """Keep the review that ends the lane; one that passes by a test that is red goes back once."""

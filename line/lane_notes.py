@@ -5,21 +5,24 @@ from typing import Any
 
 from andon.guardrails.budgets import Budget
 from andon.line.lane import Lane
-from andon.line.saved import read, written
+from andon.line.saved import SavedLane, read, written
 from andon.line.table_log import TableLog
+from andon.mcp_servers.settled import Held
 from andon.records.plan import AmendPlan
 
 
 class LaneNotes:
     """Implements `line.engine.Notes` over a run's events, its budget and its lane."""
 
-    def __init__(self, events: TableLog, budget: Budget, lane: Callable[[], Lane | None]) -> None:
-        """`lane` gives the lane, once there is one."""
+    def __init__(
+        self, events: TableLog, budget: Budget, lane: Callable[[], Lane | None], saved: SavedLane | None = None
+    ) -> None:
+        """`lane` gives the lane, once there is one; `saved` is what it goes on from, which no step of this phase did."""
         self._events = events
         self._budget = budget
         self._lane = lane
-        self._held: list[Any] = []
-        self._amended = 0
+        self._held: list[Held] = [read(each) for each in saved.held] if saved else []
+        self._amended = len(saved.amendments) if saved else 0
 
     def take(self) -> dict[str, Any]:
         """Return what has changed since the last time; JSON."""

@@ -48,6 +48,8 @@ class LaneState:
     """The plan that a person reads."""
     told: list[str] = field(default_factory=list)
     """What came of the held changes that were asked about since the last turn."""
+    said: list[str] = field(default_factory=list)
+    """What people said to the agents, in order."""
     reviewed: str = ""
     """The tree of the last review that handed back."""
     counts: Counts = field(default_factory=Counts)

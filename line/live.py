@@ -95,10 +95,7 @@ def makers_of(names: Mapping[Role, str]) -> tuple[Maker, ...]:
 
 def _no_key(missing: list[Maker], names: Mapping[Role, str]) -> str:
     if missing == [OPENAI]:
-        return (
-            "no model to ask: set OPENAI_API_KEY (and OPENAI_BASE_URL for another server), or try `andon demo`; for "
-            "Claude set ANTHROPIC_API_KEY and name a model anthropic/NAME"
-        )
+        return "no model to ask: set OPENAI_API_KEY (and OPENAI_BASE_URL for another server), or try `andon demo`"
     wanted = ", ".join(sorted({name for name in names.values() if maker_of(name) in missing}))
     keys = " and ".join(maker.key for maker in missing)
     return f"{wanted} cannot be asked: set {keys}, or name other models"

@@ -31,6 +31,7 @@ from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState, UsageSum
 from andon.line.saved import Checkpoint, save_lane
 from andon.line.shipping import keep_branch, keep_trees, plant_trees
+from andon.line.steering import Steering
 from andon.line.steps import Ask
 from andon.line.table_log import TableLog
 from andon.line.uninterrupted import uninterrupted
@@ -45,6 +46,14 @@ if TYPE_CHECKING:
 
 EXPIRES = 14 * 86_400.0
 """Seconds after which a question of a run cannot be answered any more."""
+
+
+_ANEW = (
+    "what this part of the run had kept cannot be gone on from, as after a change of andon's version: it was begun anew, "
+    "and its models were asked and paid again"
+)
+_TRIES = 20
+"""So many attempts at a phase outlast an outage of hours; a model server that refuses for ever ends the run."""
 
 
 class Attendant(Protocol):
@@ -186,18 +195,25 @@ class Phases:
         place, run, state = self.place, stand.run, stand.state
         if stand.events.ended:
             stand.events.emit("run.resumed", phase=run.phase)
-        steps.attach(stand.events, LaneNotes(stand.events, state.budget, lambda: state.lane))
+        if stand.events.kept and not steps.replaying:
+            stand.events.begin_anew(_ANEW)
+        saved = await self._checkpoint(stand)
+        goes_on = saved.lane if saved else None
+        steps.attach(stand.events, LaneNotes(stand.events, state.budget, lambda: state.lane, goes_on))
         attendant = place.attendant(run.id)
         ask = attendant.ask if attendant else None
         answered = await patiently(lambda: answers.answered(place.db, run.id))
         engine = PhaseEngine(steps, stand.events, answered, asking_off_the_clock(ask, state.budget))
-        saved = await self._checkpoint(stand)
         if saved is not None:
             state.budget.restore(saved.budget)
             state.warnings = list(saved.warnings)
+        if stand.events.begun_anew:
+            state.warnings.append(_ANEW)
+        steering = Steering(place.db, run.id, engine, stand.events)
         return Course(
-            stand.job, answerer, stand.folder, stand.events, engine, state, AsyncExitStack(), saved, stand.early
-        )
+            stand.job, answerer, stand.folder, stand.events, engine, state, AsyncExitStack(), saved, steering,
+            stand.early,
+        )  # fmt: skip
 
     async def _checkpoint(self, stand: _Stand) -> Checkpoint | None:
         run, db = stand.run, self.place.db
@@ -219,7 +235,7 @@ class Phases:
         await clean_up(course, keep_tree=code is not StopCode.DELIVERED)
         if code is StopCode.PROVIDER_FAILED:
             await patiently(lambda: providers.failed(place.db, run.provider, message))
-            if place.retries:
+            if place.retries and run.attempt < _TRIES:
                 return await self._put_back(stand, message)
         elif stand.state.usage.sum.requests:
             await patiently(lambda: providers.worked(place.db, run.provider))

@@ -70,12 +70,10 @@ class PhaseEngine:
             Parked: nobody can be asked here.
             RunError: `interrupted` if the person stops the run.
         """
-        asked, answer = self._answered.get(gate.name, (gate, None))
-        if asked != gate:
+        while gate.name in self._answered and self._answered[gate.name][0] != gate:
             # Policy or workspace are others by now: what was said was said about something else.
-            gate, answer = replace(gate, name=f"{gate.name}-again"), None
-            asked, answer = self._answered.get(gate.name, (gate, None))
-            answer = answer if asked == gate else None
+            gate = replace(gate, name=f"{gate.name}-again")
+        _, answer = self._answered.get(gate.name, (gate, None))
         facts = {"gate": gate.name, "subject": gate.subject, "rule": gate.rule, "question": gate.question}
         self._events.emit("phase", name="waiting", **facts)
         if answer is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from andon.line.db import runs
 from andon.line.db.database import Database, DatabaseGone
@@ -12,10 +12,36 @@ from andon.line.reach import Reach
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 
+if TYPE_CHECKING:
+    from andon.line.engine import JournalledSteps
+
 ATTEMPTS = 5
 """A phase that fails for no reason of its own as often as this ends its run."""
 _FIRST_DELAY = 2.0
 _LONGEST_DELAY = 60.0
+
+
+class Phases(Protocol):
+    """What carries out one phase of a run; the real one is `line.phase.Phases`."""
+
+    leaving: bool
+    """True: a phase that is cancelled now concludes nothing, its run goes on elsewhere."""
+
+    async def begin(self, run: Run) -> None:
+        """Begin what needs no journal, while the engine is still being launched; `body` goes on with it.
+
+        Raises:
+            UserError: as `body` would find it.
+        """
+        ...
+
+    async def drop(self, run: Run) -> None:
+        """Undo `begin`: the phase is not carried out here. Nothing if there was none."""
+        ...
+
+    async def body(self, run_id: str, phase: int, steps: "JournalledSteps") -> dict[str, Any]:
+        """Carry out the phase; the rows say how it ended before this returns."""
+        ...
 
 
 class PhaseTask:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from andon.guardrails.budgets import SavedBudget
 from andon.guardrails.scope import Scope
+from andon.line.final_tree import held_patch
 from andon.line.lane import Lane
 from andon.line.lane_state import Counts
 from andon.mcp_servers.settled import Held
@@ -48,6 +49,7 @@ class SavedLane(BaseModel):
     plan_approved: bool
     held: list[dict[str, Any]]
     told: list[str]
+    said: list[str] = []
     unapproved: PlanPayload | None
     reviewed: str
     counts: dict[str, int]
@@ -96,6 +98,7 @@ def save_lane(lane: Lane) -> SavedLane:
         plan_approved=lane.plan_approved,
         held=[written(each) for each in lane.held],
         told=lane.told,
+        said=lane.said,
         unapproved=lane.unapproved,
         reviewed=lane.reviewed,
         counts=asdict(lane.counts),
@@ -108,12 +111,13 @@ def save_lane(lane: Lane) -> SavedLane:
 
 
 def restore_lane(lane: Lane, saved: SavedLane, workspace: str) -> None:
-    """Put `saved` into a new `lane`, and write the papers that its process had written."""
+    """Put `saved` into a new `lane` that has its base, and write the papers that its process had written."""
     lane.tree, lane.plan, lane.report = saved.tree, saved.plan, saved.report
     lane.head, lane.comparison, lane.checked = saved.head, saved.comparison, saved.checked
     lane.reviews, lane.ignored = list(saved.reviews), list(saved.ignored)
     lane.under_review, lane.plan_approved = saved.under_review, saved.plan_approved
     lane.held, lane.told = [read(each) for each in saved.held], list(saved.told)
+    lane.said[:] = saved.said
     lane.unapproved, lane.reviewed, lane.counts = saved.unapproved, saved.reviewed, Counts(**saved.counts)
     lane.amendments.granted[:] = saved.amendments
     lane.asks.asked, lane.asks.looked = saved.asked, saved.looked
@@ -124,6 +128,9 @@ def restore_lane(lane: Lane, saved: SavedLane, workspace: str) -> None:
         for amendment in saved.amendments:
             lane.effects.scope.grant(amendment.paths)
         lane.folder.write("plan.json", saved.plan.model_dump_json(indent=2) + "\n")
+    if lane.held:
+        lane.folder.write("held.patch", held_patch(lane.store, lane.base_tree, lane.held))
+    lane.write_test_result()
     lane.effects.lay(differing(lane.store, lane.base_tree, workspace), saved.allowed)
 
 

@@ -59,7 +59,12 @@ class TableLog(EventStream):
         self._inside: list[tuple[str, str, str, dict[str, Any]]] = []
         self._again: tuple[str, str] | None = None
         stored = _all(db, run_id)
-        self._places = {row.place: row.kind for row in stored if row.place}
+        mine = _of_phase(stored, phase)
+        self._places = {row.place: row.kind for row in mine if row.place}
+        self.begun_anew = bool(mine) and mine[0].place == self._anew
+        """True if the phase was begun anew, here or before: see `begin_anew`."""
+        self.kept = any(row.kind == "step.ended" and _outcome(row) == "done" for row in mine)
+        """True if a step of the phase has ended since it was begun, so that a journal must have it."""
         self._concluding = False
         self.ended = bool(stored) and stored[-1].kind in ("run.ended", "run.parked")
         """True if the run had ended or waited when this process began: it goes on then."""
@@ -103,6 +108,19 @@ class TableLog(EventStream):
     def conclude(self) -> None:
         """Note that what is told from now on is how this attempt ends: another one does not pass there again."""
         self._concluding = True
+
+    def begin_anew(self, text: str) -> None:
+        """Warn that the phase goes on from nothing: what it told before is not what it tells now."""
+        self._places.clear()
+        self.begun_anew, self._again = True, (self._anew, super()._now())
+        try:
+            super().emit("warning", text=text)
+        finally:
+            self._again = None
+
+    @property
+    def _anew(self) -> str:
+        return f"{self._phase}.anew"
 
     def told_inside(self) -> list[Any]:
         """Return what the step that runs has told, as JSON, for `tell_inside`."""
@@ -200,6 +218,17 @@ class _OfSteps:
     def emit(self, kind: EventKind, **data: Any) -> None:
         with self.log.aside():
             self.log.emit(kind, **data)
+
+
+def _outcome(row: EventRow) -> str:
+    return str(json.loads(row.line)["data"]["outcome"])
+
+
+def _of_phase(stored: Sequence[EventRow], phase: int) -> Sequence[EventRow]:
+    """Return what was told since the phase was begun, or begun anew."""
+    begun = next((at for at, row in enumerate(stored) if row.place.startswith(f"{phase}.")), len(stored))
+    anew = [at for at, row in enumerate(stored) if row.place == f"{phase}.anew"]
+    return stored[anew[-1] if anew else begun :]
 
 
 def _all(db: Database, run_id: str) -> list[EventRow]:

@@ -4,19 +4,19 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 from andon.line.db import queue, runs, workers
 from andon.line.db.database import Database, DatabaseGone, engine_url
 from andon.line.db.runs import Run
 from andon.line.heartbeat import EVERY, Heartbeat
 from andon.line.identity import host_name
-from andon.line.phase_task import PhaseTask
+from andon.line.notices import Notice
+from andon.line.phase_task import Phases, PhaseTask
 from andon.line.reach import Reach
 from andon.line.uninterrupted import uninterrupted
-from andon.records.errors import UserError
+from andon.records.errors import RunError, UserError
 
 if TYPE_CHECKING:
     from andon.line.engine import Engine, JournalledSteps
@@ -28,42 +28,6 @@ _LOOK = 0.3
 _IDLE_LOOK = 0.8
 """The same once nothing has happened for `_IDLE_AFTER`: an answered run still wakes within a second."""
 _IDLE_AFTER = 30.0
-
-
-class Phases(Protocol):
-    """What carries out one phase of a run; the real one is `line.phase.Phases`."""
-
-    leaving: bool
-    """True: a phase that is cancelled now concludes nothing, its run goes on elsewhere."""
-
-    async def begin(self, run: Run) -> None:
-        """Begin what needs no journal, while the engine is still being launched; `body` goes on with it.
-
-        Raises:
-            UserError: as `body` would find it.
-        """
-        ...
-
-    async def drop(self, run: Run) -> None:
-        """Undo `begin`: the phase is not carried out here. Nothing if there was none."""
-        ...
-
-    async def body(self, run_id: str, phase: int, steps: "JournalledSteps") -> dict[str, Any]:
-        """Carry out the phase; the rows say how it ended before this returns."""
-        ...
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something the person who started a worker wants to read."""
-
-    what: Literal["began", "parked", "ended", "put-back", "lost", "waits", "database-gone", "database-back"]
-    """`put-back`: the run waits in the queue again; `lost`: another worker has it; `waits`: the one run of this worker
-    cannot begin yet."""
-    run: Run | None = None
-    """The run as its row stood; None where the notice is of no run."""
-    text: str = ""
-    """Why, where there is more to say."""
 
 
 class Worker:
@@ -97,6 +61,7 @@ class Worker:
         """Whether `work` was cancelled, so that its runs were to end."""
         self._over = False
         self._told_waits = False
+        self._failure: RunError | None = None
         self._wake = asyncio.Event()
         self._reach = Reach(self._database_gone, self._database_back)
         self._no_claim_before = 0.0
@@ -106,6 +71,7 @@ class Worker:
 
         Raises:
             UserError: the database cannot be reached at the start, or the engine cannot be launched.
+            RunError: `disk-failed`; its runs are where the database has them, for whoever finds it mended.
         """
         working = asyncio.ensure_future(self._work())
         try:
@@ -142,6 +108,8 @@ class Worker:
                 await launching.result().close()
             self._reach.close()
             heart.stop()
+        if self._failure is not None:
+            raise self._failure
 
     async def _launch(self) -> "Engine":
         def load() -> "type[Engine]":
@@ -226,6 +194,9 @@ class Worker:
             run = await phase.wait(self._db, self._row.id, self._reach)
         except DatabaseGone:
             run = None
+        except RunError as error:
+            # What became of the run cannot be written, and neither could anything else.
+            self._failure, self._over, run = error, True, None
         del self._tasks[phase.run.id]
         self._wake.set()
         if run is None:

@@ -12,6 +12,7 @@ from andon.guardrails.effects import Change as Judged
 from andon.guardrails.judge import Policy
 from andon.guardrails.named_paths import shows
 from andon.guardrails.test_files import is_test_file
+from andon.mcp_servers.file_diffs import file_changes
 from andon.mcp_servers.overlay import Overlay
 from andon.mcp_servers.settled import Held, Settled, name_of, plain_words, readable, told
 from andon.mcp_servers.workspace_diff import (
@@ -175,7 +176,9 @@ class EffectGate:
             if effect.verdict == "hold"
             for new in [differing[path]]
         )
-        return Settled(stands, undone, held, told(undone, held))
+        told_of = [path for path in sorted(differing) if path not in effects and not self._free.get(path)]
+        files = await asyncio.to_thread(file_changes, told_of, before, after, self._base.read)
+        return Settled(stands, undone, held, told(undone, held), files)
 
     async def apply(self, held: Sequence[Held]) -> str:
         """Put what was held into the workspace, all of it or nothing; return why not, or nothing.

@@ -7,6 +7,7 @@ from typing import Any
 from mcp.server.context import HandlerResult
 
 from andon.guardrails.budgets import Budget
+from andon.guardrails.stalls import failure_of
 from andon.records.calls import Decision, Role
 from andon.records.events import Events
 from andon.tools.definitions import DEFINITIONS
@@ -34,6 +35,8 @@ class Meter:
     ) -> HandlerResult:
         """Return the result of `run`, or of `refuse` for a call in circles, with a line on what is nearly spent.
 
+        A role whose work stands still reads a line on that too.
+
         Raises:
             RunError: `budget-spent` or `stuck`; nothing was run then.
         """
@@ -44,19 +47,28 @@ class Meter:
             result = await run()
         if self._told is None and not (tool in DEFINITIONS and DEFINITIONS[tool].reads_only):
             self._version = str(next(self._writes))
-        self._budget.after_tool_call(role, tool, arguments, str(result), state=self._state())
+        failure = failure_of(_text(result), is_error=isinstance(result, dict) and bool(result.get("isError")))
+        self._budget.after_tool_call(role, tool, arguments, str(result), state=self._state(), failure=failure)
         return self._noted(role, result)
 
     def _noted(self, role: Role, result: HandlerResult) -> HandlerResult:
         notes = self._budget.notes(role)
         for note in notes:
             self._events.emit("budget.note", role=role, limit=note.limit, left=note.left)
+        nudges = self._budget.nudges(role)
+        for nudge in nudges:
+            self._events.emit("role.nudged", role=role, text=nudge)
+        lines = [*(note.text for note in notes), *nudges]
         texts = [part for part in _content(result) if part.get("type") == "text"]
-        if not notes or not texts or not isinstance(result, dict):
+        if not lines or not texts or not isinstance(result, dict):
             return result
         last = texts[-1]
-        told = {**last, "text": "\n\n".join([last["text"], *(note.text for note in notes)])}
+        told = {**last, "text": "\n\n".join([last["text"], *lines])}
         return {**result, "content": [told if part is last else part for part in _content(result)]}
+
+
+def _text(result: HandlerResult) -> str:
+    return "\n".join(str(part.get("text", "")) for part in _content(result))
 
 
 def _content(result: HandlerResult) -> list[Any]:

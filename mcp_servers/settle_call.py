@@ -55,6 +55,8 @@ async def settle(
 
 def _tell(settled: Settled, call: ToolCall, events: Events) -> None:
     whose = {"tool": call.tool, "role": call.role}
+    for file in settled.files:
+        events.emit("file.changed", path=file.path, how=file.how, diff=file.diff, cut=file.cut, **whose)
     for effect in settled.undone:
         events.emit("effect.undone", path=effect.path, rule=effect.rule, reason=effect.reason, **whose)
     for held in settled.held:

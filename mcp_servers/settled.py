@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from os import fsencode
+from typing import Literal
 
 from andon.guardrails.effects import Effect
 from andon.guardrails.output import clean_text
@@ -42,6 +43,20 @@ class Held:
 
 
 @dataclass(frozen=True)
+class FileChange:
+    """One file that is other than before a call."""
+
+    path: str
+    """As people read it."""
+    how: Literal["added", "changed", "removed"]
+    """What became of it."""
+    diff: str = ""
+    """From its first `@@`, at most 60 lines; empty for what is no text, too long, or changed in its mode alone."""
+    cut: bool = False
+    """True if there is more of the diff."""
+
+
+@dataclass(frozen=True)
 class Settled:
     """What became of the changes of one call."""
 
@@ -53,6 +68,8 @@ class Settled:
     """What was undone until a person allows it."""
     text: str = ""
     """The same for the model, a line each; empty where everything stands."""
+    files: tuple[FileChange, ...] = ()
+    """What stands, for people; only files that can be part of a change, and of many the first."""
 
 
 def readable(effect: Effect) -> Effect:

@@ -9,10 +9,11 @@ EventKind = Literal[
     "agent.started", "model.delta", "model.retried", "model.answered", "tool.called", "tool.refused", "handoff",
     "handoff.refused", "review.given", "check.ended", "tree.taken", "gate.answered", "setup.ended",
     "effect.undone", "effect.held", "effect.applied", "approval.asked", "plan.amended", "budget.note",
+    "person.said", "file.changed", "role.nudged", "stream.opened",
 ]  # fmt: skip
 
-TRANSIENT: frozenset[EventKind] = frozenset({"model.delta"})
-"""Shown to whoever listens and never stored: pieces of what a later event holds whole."""
+TRANSIENT: frozenset[EventKind] = frozenset({"model.delta", "stream.opened"})
+"""Shown to whoever listens and never stored: pieces of what a later event holds whole, and how a stream begins."""
 
 
 class RunEvent(Record):

@@ -61,7 +61,17 @@ class StoringEngine:
 
     stored: dict[str, str]
     order: list[str] = field(default_factory=list)
-    """The steps begun here, in order, found or made."""
+    """The steps begun, in order, found or made."""
+
+    def __post_init__(self) -> None:
+        self._found = len(self.stored)
+
+    def recorded(self, name: str, key: str) -> bool:
+        return f"{name}:{key}" in self.stored
+
+    @property
+    def replaying(self) -> bool:
+        return len(self.order) < self._found
 
     async def step(self, name: str, key: str, run: Callable[[], Awaitable[T]], of: Any = Any) -> T:
         place, kind = f"{name}:{key}", TypeAdapter[T](of)

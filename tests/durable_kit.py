@@ -320,13 +320,14 @@ def outcome(made: Shop, run_id: str) -> Outcome:
     run = made.row(run_id)
     assert run.result is not None, run
     result = json.loads(run.result.model_dump_json())
+    plain = json.loads(run.result.model_dump_json().replace(run_id, "RUN"))
     stored = json.loads((made.repo / "factory/.state/runs" / run_id / "result.json").read_text())
     assert stored == result, "the paper and the row are the same"
     tree = git(made.repo, "rev-parse", f"{BRANCH}~1^{{tree}}") if result["branch"] else ""
     folder = made.repo / "factory/runs/task-001"
     return Outcome(
         tree,
-        {key: value for key, value in result.items() if key not in _OWN},
+        {key: value for key, value in plain.items() if key not in _OWN},
         told(made, run_id),
         {
             path.name: path.read_text() if path.name in _SAME else ""

@@ -31,6 +31,8 @@ class Turn:
     """Asked for the first time, the provider has no time."""
     without: tuple[str, ...] = ()
     """Fields that the provider leaves out of each item."""
+    nulls: tuple[str, ...] = ()
+    """Fields that it sends as null in each item."""
 
 
 def turn(*calls: Call, **said: Any) -> Turn:
@@ -71,8 +73,9 @@ class Provider:
         chat = request.url.path.endswith("/chat/completions")
         document = _completion(number, turn) if chat else _response(number, turn)
         for item in document.get("output", []):
-            for field in turn.without:
-                item.pop(field, None)
+            for name in turn.without:
+                item.pop(name, None)
+            item.update(dict.fromkeys(turn.nulls))
         return httpx2.Response(200, json=document, headers={"x-request-id": f"req_{number}"})
 
 
@@ -196,6 +199,7 @@ async def whole(wire: str, turns: Sequence[Turn], line: Line) -> Done:
 
 ALL_WORK = (turn(PLANS), turn(REPORTS), turn(FINISHES))
 
+
 @dataclass(frozen=True)
 class Story:
     """What the model says and what people answer; it ends in a review that passes."""
@@ -294,7 +298,7 @@ _STORIES: Mapping[str, tuple[int, Sequence[Turn], Mapping[str, Any]]] = {
     ),
     "a server that leaves out what is usual": (
         2, (turn(read("a"), text="w", without=("id",)), turn(PLANS),
-            turn(read("ask 1"), text="w", thought="t", without=("id", "status", "summary")),
+            turn(read("ask 1"), text="w", thought="t", without=("id", "summary"), nulls=("status",)),
             turn(read("b"), thought="t", without=("summary",)), turn(read("hold 1"), text="w", without=("role",)),
             *ALL_WORK[1:]),
         {"permits": [None], "effects": [Told("In.")]},

@@ -1,4 +1,4 @@
-"""A provider on loopback with scripted answers: OpenAI Responses, Chat Completions and Anthropic Messages, JSON and SSE,
+"""A provider on loopback with scripted answers: OpenAI Responses, Chat Completions, Anthropic Messages; JSON and SSE,
 with faults."""
 
 import json
@@ -40,6 +40,8 @@ class Turn:
     calls: tuple[tuple[str, dict[str, Any]], ...] = ()
     text: str = ""
     refusal: str = ""
+    cut: bool = False
+    """True if the arguments of its calls end in the middle and yet count as whole; of Responses alone."""
     thought: str = ""
     """Said before everything else, to Anthropic's interface alone."""
     faults: tuple[Fault, ...] = ()
@@ -208,7 +210,7 @@ def _response(number: int, turn: Turn, fault: Fault | None) -> dict[str, Any]:
             "id": f"fc_{number}_{n}",
             "call_id": turn.call_id or f"call_{number}_{n}",
             "name": tool,
-            "arguments": _arguments(arguments, fault),
+            "arguments": _arguments(arguments, "bad-arguments" if turn.cut else fault),
             "status": "completed",
         }
         for n, (tool, arguments) in enumerate(turn.calls)

@@ -16,7 +16,8 @@ from andon.line.db import runs
 from andon.line.db.database import Database
 from andon.line.engine import JournalledSteps
 from andon.line.giving_up import result_without_work
-from andon.line.worker import Notice, Worker
+from andon.line.notices import Notice
+from andon.line.worker import Worker
 from andon.line.worker_ids import new_worker_id
 from andon.records.errors import RunError
 from andon.records.stops import StopCode

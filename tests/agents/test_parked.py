@@ -3,13 +3,13 @@
 import asyncio
 import json
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import pytest
 from crew_kit import Line
-from story_kit import ALL_WORK, STORIES, Done, read, turn, whole, work, work_here
+from story_kit import ALL_WORK, STORIES, Done, Turn, read, turn, whole, work, work_here
 
 from andon.records.stops import StopCode
 
@@ -79,6 +79,27 @@ async def test_a_run_gone_on_with_before_there_is_an_answer_leaves_the_same_agai
     while parked.outcome is None:
         parked = await work("m", story.turns, parked)
     assert facts(parked) == facts(asked)
+
+
+@pytest.mark.parametrize(
+    ("turns", "message"),
+    [
+        (
+            (turn(text="Done."), turn(read("ask")), turn(text="Done.")),
+            "The planner answered twice without a tool call where one was due (`transfer_to_executor`); "
+            "audit.jsonl has its words.",
+        ),
+        (
+            (*[turn(("transfer_to_executor", {}))] * 2, turn(read("ask")), turn(("transfer_to_executor", {}))),
+            "The planner's call of transfer_to_executor was refused 3 times; audit.jsonl says why.",
+        ),
+    ],
+    ids=["nudged", "refused"],
+)
+async def test_what_a_role_did_wrong_before_the_question_still_counts(turns: Sequence[Turn], message: str) -> None:
+    parked = await whole("m", turns, Line(permits=[None], parks=True))
+
+    assert (len(parked.left), parked.outcome) == (1, (StopCode.MODEL_MISBEHAVED, message))
 
 
 async def test_what_is_left_holds_the_conversation_once() -> None:

@@ -1,4 +1,4 @@
-"""`andon run` through the tables: followed where a worker serves, worked on here where none does, gone on with after kill."""
+"""`andon run` through the tables: followed where a worker serves, worked on here where none does, gone on with."""
 
 import json
 import os

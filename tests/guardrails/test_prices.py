@@ -51,6 +51,9 @@ def test_the_shipped_table_says_when_it_was_read_and_prices_the_default_model() 
     assert table.price_of("gpt-5.6-luna") == Price(
         input=Decimal("0.20"), cached_input=Decimal("0.02"), output=Decimal("1.20")
     )
+    opus = Price(input=Decimal("4.00"), cached_input=Decimal("0.20"), output=Decimal("20.00"))
+    assert table.price_of("anthropic/claude-opus-5-5") == table.price_of("anthropic/claude-opus-5-5-20260922") == opus
+    assert table.price_of("claude-opus-5-5") is None
     assert all((price.cached_input or 0) <= price.input <= price.output for price in table.models.values())
 
 

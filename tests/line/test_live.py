@@ -15,10 +15,11 @@ from agents.models import get_default_model
 from lane_kit import FILES, SUB, SUB_TEST, git, make_repository
 from wire_kit import Asked, Fault, Turn, calls, serving
 
+from andon.agents.model_names import ANTHROPIC
 from andon.context.settings import Models, Provider, Settings
 from andon.guardrails.trust import Claim
 from andon.line.answerer import ROLES
-from andon.line.live import ModelFlags, endpoint, live_answerer, model_names
+from andon.line.live import ModelFlags, ModelServer, choose_models, endpoint, live_answerer, model_names
 from andon.line.trust import TrustFile, claims_of
 from andon.records.errors import UserError
 
@@ -51,7 +52,7 @@ def story(early: Fault = "early") -> tuple[Turn, ...]:
 
 
 def andon_run(root: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "ANDON_"))}
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "ANTHROPIC_", "ANDON_"))}
     command = [sys.executable, "-m", "andon", "run", "--headless", "--json", *words]
     return subprocess.run(
         command,
@@ -189,29 +190,96 @@ def test_a_run_that_cannot_begin_loads_no_agent_sdk(repo: Path) -> None:
         "sys.exit(' '.join({'agents', 'openai', 'mcp', 'docker'} & set(sys.modules)) or code)\n"
     )
     env = {k: v for k, v in os.environ.items() if not k.startswith(("OPENAI_", "ANDON_"))} | {"OPENAI_API_KEY": KEY}
-    command = [sys.executable, "-c", script, "--model", "anthropic/x"]
+    command = [sys.executable, "-c", script, "--model", "gemini/x"]
     done = subprocess.run(command, cwd=repo, env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr.startswith("andon: --model: 'anthropic/x'")) == (2, True), done.stderr
+    assert (done.returncode, done.stderr.startswith("andon: --model: 'gemini/x'")) == (2, True), done.stderr
 
 
 @pytest.mark.parametrize(
     ("settings", "flags", "environment", "origin"),
     [
-        (Settings(), ModelFlags(model="anthropic/x"), {}, "--model"),
-        (Settings(), ModelFlags(executor="anthropic/x"), {}, "--executor-model"),
-        (Settings(), ModelFlags(), {"ANDON_MODEL": "anthropic/x"}, "ANDON_MODEL"),
-        (Settings(), ModelFlags(), {"ANDON_REVIEWER_MODEL": "anthropic/x"}, "ANDON_REVIEWER_MODEL"),
-        (Settings(models=Models(planner="anthropic/x")), ModelFlags(), {}, "factory/andon.toml, models.planner"),
-        (Settings(models=Models(default="anthropic/x")), ModelFlags(), {}, "factory/andon.toml, models.default"),
+        (Settings(), ModelFlags(model="gemini/x"), {}, "--model"),
+        (Settings(), ModelFlags(executor="gemini/x"), {}, "--executor-model"),
+        (Settings(), ModelFlags(), {"ANDON_MODEL": "gemini/x"}, "ANDON_MODEL"),
+        (Settings(), ModelFlags(), {"ANDON_REVIEWER_MODEL": "gemini/x"}, "ANDON_REVIEWER_MODEL"),
+        (Settings(models=Models(planner="gemini/x")), ModelFlags(), {}, "factory/andon.toml, models.planner"),
+        (Settings(models=Models(default="gemini/x")), ModelFlags(), {}, "factory/andon.toml, models.default"),
     ],
 )
 def test_an_unknown_prefix_is_refused_where_it_stands(
     settings: Settings, flags: ModelFlags, environment: dict[str, str], origin: str
 ) -> None:
     assert refusal(settings, flags, environment) == (
-        f"{origin}: 'anthropic/x' begins with 'anthropic/', which andon does not know: write openai/NAME or just NAME "
-        "for OpenAI Responses, chat/NAME for a Chat Completions server"
+        f"{origin}: 'gemini/x' begins with 'gemini/', which andon does not know: write openai/NAME or just NAME "
+        "for OpenAI Responses, anthropic/NAME for Anthropic, chat/NAME for a Chat Completions server"
     )
+
+
+CLAUDE = "anthropic/claude-opus-4-8"
+MIXED = {"models": Models(default="m", reviewer=CLAUDE)}
+
+
+def test_claude_is_asked_with_its_own_key_at_its_own_address(repo: Path) -> None:
+    with serving(*story()) as wire:
+        done = andon_run(
+            repo, "--model", CLAUDE, OPENAI_API_KEY="", ANTHROPIC_API_KEY=KEY, ANTHROPIC_BASE_URL=wire.url_of(CLAUDE)
+        )
+
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["stop_code"], result["answered_by"], result["checks"]["outcome"]) == ("delivered", CLAUDE, "green")
+    used = result["usage"]
+    assert (used["requests"], used["input_tokens"], used["cached_tokens"]) == (5, 55, 15)
+    # 8 tokens at 5, 3 at 0.50 and 7 at 25 dollars a million, five times, each rounded up.
+    assert used["cost"] == "0.001085"
+    assert {asked.path for asked in wire.requests} == {"/v1/messages"}
+    assert len(wire.requests) == 8
+
+
+@pytest.mark.parametrize(
+    ("settings", "environment", "missing"),
+    [
+        (MIXED, {"OPENAI_API_KEY": KEY}, f"{CLAUDE} cannot be asked: set ANTHROPIC_API_KEY, or name other models"),
+        (
+            MIXED,
+            {"ANTHROPIC_API_KEY": KEY},
+            "no model to ask: set OPENAI_API_KEY (and OPENAI_BASE_URL for another server), or try `andon demo`",
+        ),
+        (
+            MIXED,
+            {},
+            f"{CLAUDE}, m cannot be asked: set ANTHROPIC_API_KEY and OPENAI_API_KEY, or name other models",
+        ),
+    ],
+)
+def test_a_model_without_its_key_is_named(
+    settings: dict[str, Any], environment: dict[str, str], missing: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as caught:
+        choose_models(Settings(**settings), ModelFlags(), environment, root=tmp_path)
+    assert str(caught.value) == missing
+
+
+def test_every_maker_has_a_server_of_its_own(tmp_path: Path) -> None:
+    environment = {"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
+    chosen = choose_models(Settings(**MIXED), ModelFlags(), environment, root=tmp_path)
+
+    assert chosen.server_of("chat/m") == ModelServer(None, "o")
+    assert chosen.server_of(CLAUDE) == ModelServer("http://127.0.0.1:9", "a")
+    assert "'a'" not in repr(chosen)
+
+
+def test_a_repository_names_no_server_for_claude_and_needs_no_trust_where_only_claude_is_asked(tmp_path: Path) -> None:
+    environment = {"ANTHROPIC_API_KEY": "a", "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    chosen = choose_models(CLAIMING, ModelFlags(model=CLAUDE), environment, root=tmp_path / "repo")
+
+    assert dict(chosen.servers) == {ANTHROPIC: ModelServer(None, "a")}
+
+
+def test_an_address_for_claude_that_is_none_is_refused(tmp_path: Path) -> None:
+    environment = {"ANTHROPIC_API_KEY": "a", "ANTHROPIC_BASE_URL": "localhost"}
+    with pytest.raises(UserError, match="^ANTHROPIC_BASE_URL is no address: set it to one like https://models.example"):
+        choose_models(Settings(), ModelFlags(model=CLAUDE), environment, root=tmp_path)
 
 
 CLAIMING = Settings(provider=Provider(base_url="https://models.example.org/v1"))

@@ -38,17 +38,18 @@ from andon.records.errors import UserError
 pytestmark = pytest.mark.xdist_group("parked-runs")
 
 ALWAYS = FILES | {"factory/andon.toml": '[approvals]\nplan = "always"\n'}
+NEVER = FILES | {"factory/andon.toml": '[approvals]\nplan = "never"\n'}
 PLAN, OTHER_PLAN = answer(plan()), answer(plan(summary="sub stands beside add"))
 EDITED = plan(summary="as a person words it").arguments
 ODD = command("frobnicate --all")
-DOUBTFUL = answer(review(criteria=[{"number": 1, "status": "not shown", "evidence": ""}]))
+DOUBTFUL = answer(review(criteria=[{"number": 1, "status": "not shown", "evidence": "nothing"}]))
 EDITS_CI = [answer(write("make_ci.py", MAKE_CI)), command("python make_ci.py")]
 
 GATES: Mapping[str, tuple[Script, Mapping[str, str]]] = {
     "plan": ({**SHORT, "planner": [PLAN, OTHER_PLAN]}, ALWAYS),
-    "tool": ({**SHORT, "executor": [WRITE_TEST, ODD, WRITE, ODD, REPORT]}, FILES),
-    "effect": ({**SHORT, "executor": [WRITE_TEST, *EDITS_CI, WRITE, REPORT]}, FILES),
-    "evidence": ({**SHORT, "reviewer": [DOUBTFUL]}, FILES),
+    "tool": ({**SHORT, "executor": [WRITE_TEST, ODD, WRITE, ODD, REPORT]}, NEVER),
+    "effect": ({**SHORT, "executor": [WRITE_TEST, *EDITS_CI, WRITE, REPORT]}, NEVER),
+    "evidence": ({**SHORT, "reviewer": [DOUBTFUL]}, NEVER),
 }
 """Of each subject a script that comes to its question."""
 CASES = [
@@ -170,8 +171,7 @@ def test_a_killed_worker_that_went_on_after_an_answer_is_followed_by_another(mad
     made.work(state="second")
     assert made.row(run.id).stop_code == "delivered"
     assert made.server.asked == [
-        ("planner", 0), ("executor", 0), ("executor", 1), ("executor", 2), ("executor", 2), ("executor", 3),
-        ("reviewer", 0),
+        ("planner", 0), ("executor", 0), ("executor", 1), ("executor", 2), ("executor", 2), ("reviewer", 0),
     ]  # fmt: skip
     assert [row.kind for row in events_of(made, run.id)].count("run.resumed") == 1
 
@@ -232,7 +232,7 @@ def test_a_question_nobody_answered_in_time_ends_its_run(made: Shop) -> None:
         "needs-person",
         "Nobody answered in time: Go on with this plan?",
     )
-    with pytest.raises(UserError, match="nobody answered"):
+    with pytest.raises(UserError, match="Nobody answered in time"):
         again(made.db, run.id)
 
 

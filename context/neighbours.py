@@ -1,0 +1,110 @@
+"""What stands beside the files of a plan: what they import, and the tests that are theirs."""
+
+import posixpath
+import re
+from collections.abc import Iterator, Sequence
+
+from andon.context.kinds import is_code, is_test
+from andon.context.plain import size
+from andon.context.reader import Reader
+from andon.context.symbols import signature, suffix_of, symbols
+
+NEIGHBOUR_BYTES = 1_600
+"""What the outlines may take together, newlines included."""
+_FILE_BYTES = 100_000
+_FILES, _SIGNATURES, _SIBLINGS = 10, 8, 3
+_PYTHON = re.compile(r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+([^#\n]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
+_SCRIPT = re.compile(r"""(?:from|import|require\()[ \t]*["'](\.{1,2}/[^"'\n]{1,200})["']""")
+_SCRIPTS = ("ts", "tsx", "js", "jsx", "mjs", "cjs", "mts", "vue", "svelte")
+_ROOTS = ("", "src/", "lib/")
+
+
+def neighbours(reader: Reader, planned: Sequence[str], shown: Sequence[str]) -> list[str]:
+    """Return outlines of what stands beside the `planned` paths: a path, then the line each definition begins with.
+
+    The files in `shown` stand in the packet whole and are left out. At most NEIGHBOUR_BYTES.
+    """
+    wanted = [path for path in dict.fromkeys(_beside(reader, planned)) if path not in {*shown, *planned}]
+    lines: list[str] = []
+    left = NEIGHBOUR_BYTES
+    for path, text in reader.texts(wanted[: 3 * _FILES], limit=_FILE_BYTES).items():
+        outline = [path, *(f"  {each}" for each in _outline(path, text))]
+        cost = sum(size(line) + 1 for line in outline)
+        if len(outline) > 1 and cost <= left:
+            lines += outline
+            left -= cost
+    return lines
+
+
+def _beside(reader: Reader, planned: Sequence[str]) -> Iterator[str]:
+    there = [path for path in planned if path in reader.names]
+    texts = reader.sources(there, limit=_FILE_BYTES)
+    for path, text in texts.items():
+        yield from _imported(reader, path, text)
+    stems = {_stem(path) for path in planned if not is_test(path)} - {"", "__init__", "index"}
+    yield from (path for path in reader.paths if is_test(path) and is_code(path) and _stem(path) in stems)
+    yield from _fixtures(reader, planned)
+    # A new file is written in the manner of those around it.
+    for folder in dict.fromkeys(posixpath.dirname(path) for path in planned if path not in reader.names):
+        near = [path for path in reader.paths if posixpath.dirname(path) == folder and is_code(path)]
+        yield from near[:_SIBLINGS]
+
+
+def _stem(path: str) -> str:
+    """Return `store` for store.py, test_store.py, store_test.go and store.spec.ts alike."""
+    name = posixpath.basename(path).partition(".")[0]
+    return name.removeprefix("test_").removesuffix("_test").removesuffix("_spec").removesuffix("Test").lower()
+
+
+def _fixtures(reader: Reader, planned: Sequence[str]) -> Iterator[str]:
+    """Yield the conftest.py files that planned tests share."""
+    for path in planned:
+        folder = posixpath.dirname(path)
+        while suffix_of(path) == "py" and is_test(path):
+            if (fixtures := posixpath.join(folder, "conftest.py")) in reader.names:
+                yield fixtures
+            if not folder:
+                break
+            folder = posixpath.dirname(folder)
+
+
+def _imported(reader: Reader, path: str, text: str) -> Iterator[str]:
+    if suffix_of(path) == "py":
+        for module in _modules(path, text):
+            yield from _file_of(reader, module)
+    elif suffix_of(path) in _SCRIPTS:
+        for found in _SCRIPT.finditer(text):
+            base = posixpath.normpath(posixpath.join(posixpath.dirname(path), found[1]))
+            bare = base.removesuffix(".js")
+            tries = [base, *(f"{bare}.{end}" for end in _SCRIPTS), *(f"{base}/index.{end}" for end in _SCRIPTS)]
+            yield from [each for each in tries if each in reader.names][:1]
+
+
+def _modules(path: str, text: str) -> Iterator[str]:
+    """Yield what a Python file imports as paths without an ending; of `from a import b` both may be modules."""
+    for source, names, plain in _PYTHON.findall(text):
+        for name in plain.split(","):
+            if bare := name.split(" as ")[0].strip():
+                yield bare.replace(".", "/")
+        if not source:
+            continue
+        dots = len(source) - len(source.lstrip("."))
+        folder = posixpath.dirname(path) if dots else ""
+        for _ in range(dots - 1):
+            folder = posixpath.dirname(folder)
+        base = posixpath.join(folder, source.lstrip(".").replace(".", "/"))
+        yield from (posixpath.join(base, name.split(" as ")[0].strip(" ()\\")) for name in names.split(","))
+        yield base
+
+
+def _file_of(reader: Reader, module: str) -> Iterator[str]:
+    for root in _ROOTS:
+        if (path := f"{root}{module}.py") in reader.names:
+            yield path
+            return
+
+
+def _outline(path: str, text: str) -> list[str]:
+    found = symbols(path, text)
+    top = [each for each in found if "." not in each.name]
+    return [f"{each.first} {signature(text, each)}" for each in top[:_SIGNATURES]]

@@ -1,0 +1,126 @@
+"""Where a task is likely to be worked on: files of the base by relevance, with what they define."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from andon.context.kinds import is_code, is_test
+from andon.context.plain import one_line, size
+from andon.context.ranking import FileWords, Ranked, counted, named, query_of, ranked
+from andon.context.reader import Reader
+from andon.context.symbols import Symbol, names_in, symbols
+from andon.context.words import words_of
+from andon.records.task import Task
+
+MAP_BYTES = 1_500
+"""What the places may take together, newlines included."""
+READ_FILES = 300
+"""In a larger repository the other files are ranked by their paths alone."""
+_FILE_BYTES = 200_000
+_BODY = 20_000
+"""Characters of a file that are looked at."""
+_PLACES, _TESTS = 12, 5
+_OUTLINED = 8
+"""So many of the places are shown with their definitions."""
+_SYMBOLS = 4
+
+
+@dataclass(frozen=True)
+class RepositoryMap:
+    """The places of one task; what stands here is a hint made of words, not of what the code does."""
+
+    places: tuple[str, ...] = ()
+    """A line each, best first: `path: name 3-9, name 12-40`."""
+    tests: tuple[str, ...] = ()
+    """The same for tests."""
+    strong: bool = True
+    """False: the words of the task hardly occur."""
+    by_path: int = 0
+    """Files that were ranked by their paths alone."""
+
+
+@dataclass
+class _Sight:
+    """What was seen of the base for one task."""
+
+    query: dict[str, float]
+    texts: dict[str, str] = field(default_factory=dict)
+
+
+def map_of(reader: Reader, task: Task) -> RepositoryMap:
+    """Return the places of `task` in at most MAP_BYTES. The same base and task give the same map."""
+    sight = _Sight(query_of(task.title, task.acceptance_criteria))
+    pool = [path for path in reader.paths if is_code(path)] or list(reader.paths)
+    if not sight.query or not pool:
+        return RepositoryMap()
+    paths = {path: words for path in pool if (words := named(sight.query, path))}
+    near = _nearest(pool, ranked(sight.query, paths, len(pool)).paths)
+    sight.texts = reader.sources(near, limit=_FILE_BYTES)
+    words = paths | {path: _seen(sight, path) for path in sight.texts}
+    order = ranked(sight.query, words, len(pool))
+    tests = [path for path in order.paths if is_test(path)][:_TESTS]
+    places = [path for path in order.paths if not is_test(path)][:_PLACES]
+    shown = _within(
+        [_line(sight, order, path, outlined=number < _OUTLINED) for number, path in enumerate(places)],
+        [_line(sight, order, path, outlined=number < 2) for number, path in enumerate(tests)],
+    )
+    return RepositoryMap(*shown, strong=order.strong, by_path=len(pool) - len(near))
+
+
+def _nearest(pool: Sequence[str], named_first: Sequence[str]) -> list[str]:
+    """Return the files worth reading: all of a small repository, else those whose paths speak of the task first."""
+    if len(pool) <= READ_FILES:
+        return list(pool)
+    first = named_first[: READ_FILES // 2]
+    folders = {path.rpartition("/")[0] for path in first}
+    taken = set(first)
+    # Beside what is named, then what lies near the root: deep files are seldom where a task begins.
+    rest = sorted(
+        (path for path in pool if path not in taken),
+        key=lambda path: (path.rpartition("/")[0] not in folders, path.count("/"), path),
+    )
+    return [*first, *rest[: READ_FILES - len(first)]]
+
+
+def _seen(sight: _Sight, path: str) -> FileWords:
+    body = sight.texts[path][:_BODY]
+    return counted(sight.query, path, names_in(body), body)
+
+
+def _line(sight: _Sight, order: Ranked, path: str, *, outlined: bool) -> str:
+    text = sight.texts.get(path, "")
+    best = _best(symbols(path, text), text.split("\n"), order.rarity) if outlined and text else []
+    named = ", ".join(f"{one_line(each.name)} {_lines(each)}" for each in best)
+    return f"{path}: {named}" if named else path
+
+
+def _lines(symbol: Symbol) -> str:
+    return f"{symbol.first}-{symbol.last}" if symbol.last > symbol.first else str(symbol.first)
+
+
+def _best(found: Sequence[Symbol], lines: Sequence[str], rarity: Mapping[str, float]) -> list[Symbol]:
+    """Return the definitions that speak most of the task, in the order of the file."""
+    scores = {each: _speaks(each, lines, rarity) for each in found}
+    best = sorted((each for each in found if scores[each] > 0), key=lambda each: (-scores[each], each.first))
+    return sorted(best[:_SYMBOLS], key=lambda each: (each.first, each.name))
+
+
+def _speaks(symbol: Symbol, lines: Sequence[str], rarity: Mapping[str, float]) -> float:
+    named = set(words_of(symbol.name))
+    body = set(words_of("\n".join(lines[symbol.first - 1 : symbol.last])[:_BODY]))
+    long = 1 + (symbol.last - symbol.first) / 100
+    return sum(weight * (3 * (word in named) + (word in body)) / long for word, weight in rarity.items())
+
+
+def _within(places: list[str], tests: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Drop definitions from the end, then the last places, until both fit."""
+    for number in range(len(places), 0, -1):
+        if _size(places) + _size(tests) <= MAP_BYTES:
+            break
+        places[number - 1] = places[number - 1].partition(":")[0]
+    while places and _size(places) + _size(tests) > MAP_BYTES:
+        places.pop()
+    return tuple(places), tuple(tests)
+
+
+def _size(lines: Sequence[str]) -> int:
+    return sum(size(line) + 3 for line in lines)
