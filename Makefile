@@ -5,7 +5,7 @@ PYTHON := .venv/bin/python
 help:
 	@echo "make demo    set everything up, then run the bundled task through the whole lane"
 	@echo "make test    set everything up, then run the tests"
-	@echo "make soak    attack the sandbox at full size on both tiers; minutes, gigabytes of memory"
+	@echo "make soak    attack the sandbox at full size, kill runs on both databases; an hour, gigabytes of memory"
 	@echo "make check   format, lint, types, import contracts"
 	@echo "make bench   measure what DESIGN gives figures for; writes bench.json"
 	@echo "make format  let ruff rewrite what it can"
@@ -25,7 +25,7 @@ test: setup
 # One after the other: each takes what a sandbox may take.
 soak: setup
 	@scripts/setup --tests
-	@$(PYTHON) -m pytest -q -n 0 -s -m soak tests/sandbox/test_soak.py
+	@$(PYTHON) -m pytest -q -n 0 -s -m soak tests/sandbox/test_soak.py tests/line/test_durable_soak.py
 
 check: setup
 	$(PYTHON) -m ruff format --check .

@@ -82,8 +82,6 @@ class AnthropicModel(Model):
             came = StreamedMessage()
             with _failures():
                 async with await self._create(request, stream=True) as stream:
-                    if not isinstance(stream, anthropic.AsyncStream):
-                        return
                     async for event in stream:
                         if text := came.take(event):
                             yield _text(text)

@@ -115,7 +115,7 @@ class Desk:
         self._events = events
         self._refusals: dict[str, int] = {}
         self._voices = voices
-        self._moved_in = 0
+        self._closed_in = 0
 
     @property
     def turn(self) -> int:
@@ -123,14 +123,15 @@ class Desk:
         return sum(model.calls for model in self.models.values())
 
     async def called(self) -> bool:
-        """Say whether a person has said something to read after this turn; the receiver of a packet reads it later."""
-        if self._voices is None or self.review is not None or self._moved_in == self.turn:
+        """Say whether a person has said something to read after this turn; in one that hands over it comes too late."""
+        if self._voices is None or self._closed_in == self.turn:
             return False
-        return await self._voices.said(self.turn)
+        # A handover may have begun meanwhile: then whoever receives it reads this after a turn of its own.
+        return await self._voices.said(self.turn) and self._closed_in != self.turn
 
     async def heard(self, role: Role) -> str:
         """Return what people have said to `role`, which goes on after this turn; empty for nothing."""
-        return await self._voices.heard(self.turn, role) if self._voices and await self.called() else ""
+        return await self._voices.heard(self.turn, role) if self._voices else ""
 
     async def plan(self, plan: PlanPayload) -> str:
         """Pass on the plan; return the executor's packet."""
@@ -202,7 +203,7 @@ class Desk:
     def _moved(self, source: Role, target: Role, tool: str) -> None:
         self._refusals.clear()
         self.nudged = False
-        self._moved_in = self.turn
+        self._closed_in = self.turn
         self._events.emit("handoff", source=source, target=target, tool=tool)
         self._events.emit("agent.started", role=target)
 
@@ -210,6 +211,7 @@ class Desk:
         """Raise `Waits` if the sender has something to read before it hands over."""
         if await self.called():
             raise Waits("A person has said something: you read it next. Hand over when your work takes it in.")
+        self._closed_in = self.turn
 
     def _one_ending(self) -> None:
         answer = self.models["reviewer"].answer

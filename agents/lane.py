@@ -70,7 +70,8 @@ async def run_lane(
         elif steps.waits:
             told = result.to_input_list(mode="normalized")
             agent, given = await _past_question(crew, _role_of(agent), told, steps)
-        elif said := await desk.heard(_role_of(agent)):
+        elif await desk.called():
+            said = await desk.heard(_role_of(agent))
             given = [*result.to_input_list(mode="normalized"), *_user(said)]
         else:
             given = _nudged(desk, _role_of(agent), str(result.final_output))

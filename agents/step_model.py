@@ -68,7 +68,11 @@ class StepModel(Model):
             answer = whole.with_new_call_ids(self._call_ids, f"{self._role}-{self.calls}")
             usage = self._budget.priced(self._role, answer.counted(sent))
             self._events.emit(
-                "model.answered", role=self._role, tools=answer.tools(), usage=usage.model_dump(mode="json")
+                "model.answered",
+                role=self._role,
+                tools=answer.tools(),
+                usage=usage.model_dump(mode="json"),
+                so_far=self._budget.so_far(usage),
             )
             return answer
 

@@ -5,9 +5,11 @@ import argparse
 EVAL_HELP = """\
 Replay every shipped cassette as a whole run in a temporary repository: sandbox, policy, checks, handoffs and delivery
 are live, only the model's answers are recorded. Ends with 21 if an outcome, the delivered tree or a request changed,
-or an answer was left unplayed. No key, no network. A cassette proves the plumbing, not that a model is good.
+or an answer was left unplayed; a run that was right not to deliver has to end so again. No key, no network. A cassette
+proves the plumbing, not that a model is good.
 
   andon eval                          all cassettes
+  andon eval watchlist                one of them
   andon eval security                 attack your own policy
   andon eval security --list          the attacks, with their stories
   andon eval security --only ID       one of them; repeat

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from andon.cli.endings import flush_streams
@@ -33,8 +34,9 @@ class EventsOut:
     def __init__(self, run_id: str) -> None:
         """Print the line that says what the others are."""
         said = {"schema_version": VERSION, "run": run_id}
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         with suppress(OSError):
-            self.show(RunEvent(seq=0, at="", kind="stream.opened", data=said))
+            self.show(RunEvent(seq=0, at=at, kind="stream.opened", data=said))
 
     def show(self, event: RunEvent) -> None:
         """Print one event.

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from andon.cli.endings import flush_streams, print_document
+from andon.cli.events_out import EventsOut, finish_events
 from andon.cli.progress import Progress, papers_of, watching
 from andon.cli.serve import state_folder
 from andon.cli.stop import person
@@ -54,13 +55,17 @@ def go_on(db: Database, run_id: str, args: argparse.Namespace) -> int:
 
     Raises:
         UserError: there is no such run, or the database or the engine cannot be used.
+        KeyboardInterrupt: Ctrl-C came while nobody worked on the run.
     """
     repository = Repository.open(Path(args.directory))
     with watching(sys.stderr, repository.root, plain=getattr(args, "plain", False)) as view:
-        going = _Going(db, run_id, args, repository.root, view)
+        out = EventsOut(run_id) if getattr(args, "events", False) else None
+        going = _Going(db, run_id, args, repository.root, view, out)
         try:
             result = going.to_its_end()
         except KeyboardInterrupt:
+            if not _others_see_to(db, runs.get(db, run_id)):
+                raise
             result = None
         except RunError as error:
             # The tables cannot be written: how the run ended here is said without them.
@@ -68,6 +73,8 @@ def go_on(db: Database, run_id: str, args: argparse.Namespace) -> int:
     if result is None:
         return _took_leave(run_id, as_json=args.json)
     _fetch(db, run_id, repository, result)
+    if going.out is not None:
+        return finish_events(result, repository.root)
     return finish(result, repository.root, as_json=args.json)
 
 
@@ -86,6 +93,8 @@ class _Going:
     args: argparse.Namespace
     root: Path
     view: "Progress | LiveView"
+    out: EventsOut | None = None
+    """Where the events go that a program reads."""
     shown: int = 0
     """Number of the last event that was shown."""
     followed: bool = False
@@ -144,6 +153,9 @@ class _Going:
 
         for row in follow(self.db, self.run_id, after=self.shown, done=done):
             self.shown = row.seq
+            with suppress(OSError):
+                if self.out is not None:
+                    self.out.line(row.line.encode() + b"\n")
             self._show(RunEvent.model_validate_json(row.line))
 
     def _show(self, event: RunEvent) -> None:
@@ -155,7 +167,9 @@ class _Going:
         """Work on the run as the one-run worker of this process; what ends it ends with its report."""
         from andon.line.phase import Phases, Place
 
-        terminal = _AtTerminal([self._seen], self._asker(run))
+        # Two listeners: one that cannot write any more is told nothing further.
+        listeners = [self._seen, *([self.out.show] if self.out else [])]
+        terminal = _AtTerminal(listeners, self._asker(run))
         worker_id = new_worker_id()
         state = state_folder(None, os.environ)
         place = Place(self.db, worker_id, state, os.environ, attendant=lambda run_id: terminal)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +43,8 @@ def log(args: argparse.Namespace) -> int:
     found = log_of(repository.root, args.wanted, RunsView.of(repository, os.environ))
     if args.verify:
         return _tell(_verdict(found, args.head), as_json=args.json)
+    if args.spans:
+        return _spans(found)
     try:
         if isinstance(found, StoredLog) and args.follow:
             return _follow(found, as_json=args.json)
@@ -100,6 +103,16 @@ def _verdict_line(verdict: Verdict) -> str:
         return f"not chained: {verdict.problem}"
     where = f" at line {verdict.line}" if verdict.line else ""
     return f"broken{where} ({verdict.fault}): {verdict.problem}; {count} hold before it"
+
+
+def _spans(found: RunLog) -> int:
+    # Imported here: a log is printed without it.
+    from andon.line.spans import otlp_trace
+
+    with opened(found) as stream:
+        events = [event for line in lines(stream) if (event := event_of(line)) is not None]
+    print_json(json.dumps(otlp_trace(found.run_id, events, version("andon"))))
+    return 0
 
 
 def _print(found: RunLog, *, follow: bool, as_json: bool) -> int:

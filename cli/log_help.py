@@ -10,6 +10,7 @@ that goes on or waits, else its latest), or `last`.
   andon log last -f                  go on as the run goes on, until it ends or Ctrl-C
   andon log last --json | jq .kind   the events as they are stored, a JSON object a line
   andon log last --verify            was anything changed since it was written
+  andon log last --spans > run.jsonl  the run as an OpenTelemetry trace: OTLP JSON, one document on one line
 
 Every event carries the SHA-256 of the line before it and of its own text, so --verify finds the first line that was
 edited, removed, added or moved. That the end was cut off, or the whole log written anew, shows against a head kept
@@ -19,6 +20,8 @@ where they are there, and --head HASH is one that you kept.
 A run that was queued has its events in the database, so its log prints and goes on wherever a worker has the run.
 --verify then looks at the database's events, at the head in the run's row, and at the copy of the log in the run's
 folder where that is on this machine.
+--spans has the names of the GenAI conventions (invoke_workflow, invoke_agent, chat, execute_tool; gen_ai.usage.*) and
+nothing that a model or a person wrote. A collector's OTLP JSON file receiver reads it; andon sends it nowhere.
 --verify --json: one document: schema_version, verdict, run_id, log, events, head, fault, line, problem, compared.
 """
 
@@ -56,6 +59,7 @@ def add_log(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> 
     instead = log.add_mutually_exclusive_group()
     instead.add_argument("--verify", action="store_true", help="hold the log against its chain and the papers")
     instead.add_argument("-f", "--follow", action="store_true", help="go on until the run ends")
+    instead.add_argument("--spans", action="store_true", help="the run as an OpenTelemetry trace, in OTLP JSON")
     log.add_argument("--head", default="", metavar="HASH", help="with --verify: an event's hash that you kept")
     log.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     log.add_argument("--json", action="store_true", help="the stored events; with --verify one JSON document")

@@ -15,7 +15,8 @@ from andon.cli.log_help import add_log
 from andon.cli.mcp_help import MCP_EXITS, MCP_HELP
 from andon.cli.policy_help import add_policy
 from andon.cli.queue_help import add_queue
-from andon.cli.runs_help import add_runs
+from andon.cli.runs_help import add_events, add_runs
+from andon.cli.say_help import add_say
 from andon.cli.serve_help import add_serve
 from andon.cli.take_help import add_take
 from andon.records.errors import UserError
@@ -47,6 +48,12 @@ factory/tasks/queue.json, or, with nothing given, the next pending task of that 
   andon run "Add a /health endpoint" --accept "GET /health answers 200"
   andon run task-001
   andon run --headless --json > result.json
+  andon run --headless --events | jq -c .kind
+
+--events prints what happens as it happens, a JSON object a line: seq, at, kind, data, prev, hash, as docs/schema/
+run-event.json describes them and `andon log RUN --json` prints them later. The first line is stream.opened with the
+schema_version; seq is 0 in what is shown and not stored (model.delta), which a run that another worker has does not
+show. model.answered has the usage, and with so_far the run's; file.changed has the diff of one file of one call.
 
 Set OPENAI_API_KEY, and OPENAI_BASE_URL for another server. A model is named openai/NAME or just NAME (OpenAI
 Responses), or chat/NAME (any Chat Completions server). Flags go before ANDON_MODEL, ANDON_PLANNER_MODEL,
@@ -99,6 +106,7 @@ _COMMANDS = {
     "diff": ("diff", "diff"),
     "resume": ("resume", "resume"),
     "stop": ("stop", "stop"),
+    "say": ("say", "say"),
     "take": ("take", "take"),
     "log": ("log", "log"),
     "doctor": ("doctor", "doctor"),
@@ -170,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_sandbox(run)
     run.add_argument("--headless", action="store_true", help="never ask; what needs a person parks with exit 10")
     _add_json(run)
+    add_events(run)
 
     add = add_queue(commands)
     _add_models(add)
@@ -185,6 +194,7 @@ def _parser() -> argparse.ArgumentParser:
     add_log(commands)
 
     add_runs(commands)
+    add_say(commands)
     add_take(commands)
     add_serve(commands)
     add_doctor(commands)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from andon.cli.endings import open_streams
+from andon.cli.events_out import refuse_both
 from andon.line.db.again import again, let_go
 from andon.line.runs_view import RunsView
 from andon.line.worker_ids import bury
@@ -21,6 +22,7 @@ def resume(args: argparse.Namespace) -> int:
         UserError: there is no such run, or it cannot go on; says what to do instead.
     """
     open_streams()
+    refuse_both(args)
     repository = Repository.open(Path(args.directory))
     run_id = _opened(args.wanted, repository) if args.wanted.endswith(_BUNDLE) else args.wanted
     view = RunsView.of(repository, os.environ)

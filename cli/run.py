@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from andon.cli.endings import open_streams
+from andon.cli.events_out import refuse_both
 from andon.cli.going_on import go_on, person_at
 from andon.cli.stop import person
 from andon.cli.to_its_end import finish, run_to_end
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
         UserError: no run could begin.
     """
     open_streams()
+    refuse_both(args)
     repository = Repository.open(Path(args.directory))
     task, queued = _task(repository, args)
     new = planned(repository, task, priority=_FIRST, options=_options(args, queued=queued), environment=os.environ)
@@ -51,8 +53,10 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"no run could begin: {error} {MEANINGS[error.code].remedy}") from error
     try:
         return go_on(db, row.id, args)
-    except KeyboardInterrupt:
-        messages.stop(db, row.id, person())
+    except (KeyboardInterrupt, UserError):
+        if row.id == new.id and runs.get(db, row.id).status == "queued":
+            # It could not begin, which is what the person is told: nobody shall find it in the queue later.
+            messages.stop(db, row.id, person())
         raise
     finally:
         db.close()

@@ -40,8 +40,9 @@ and no finished model call is paid again. {_RUN}
   andon resume RUN.andon             a sealed bundle that a run left where no database is shared, as in CI
 
 Works on it here, as `andon run` does, unless an `andon serve` is alive, which takes it; then this follows it.
-A run that was delivered, failed its review, was refused or has spent its budget is over: `andon run` starts its task again.
---json prints result.json as `andon run --json` does. The exit codes are those of `andon run`; 2 where it cannot go on.
+A run that was delivered, failed its review, was refused or has spent its budget is over: `andon run` starts its task
+again. --json prints result.json as `andon run --json` does, --events what it does. The exit codes are those of
+`andon run`; 2 where it cannot go on.
 """
 
 _STOP = f"""\
@@ -72,8 +73,16 @@ def add_runs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     resume.add_argument(
         "--plain", action="store_true", default=argparse.SUPPRESS, help="plain lines: no colour, nothing written over"
     )
+    add_events(resume)
     stop = _command(commands, "stop", "end a run, keep what it did", _STOP)
     stop.add_argument("--no-wait", action="store_true", help="do not wait until a run that is worked on has ended")
+
+
+def add_events(parser: argparse.ArgumentParser) -> None:
+    """Add `--events` to the parser of a command that works on a run."""
+    parser.add_argument(
+        "--events", action="store_true", help="print every event on stdout as it comes, a JSON object a line"
+    )
 
 
 def _command(

@@ -28,7 +28,8 @@ def say(args: argparse.Namespace) -> int:
         UserError: there is no such run, it has ended, or the message is empty or too long.
     """
     open_streams()
-    text = args.text.strip()
+    # What a shell passes on that is no UTF-8 could be stored nowhere.
+    text = args.text.encode("utf-8", "replace").decode().strip()
     if not text:
         raise UserError('the message is empty: say what the agents should know, as in `andon say last "Keep the name"`')
     if len(text) > LONGEST:

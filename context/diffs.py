@@ -1,6 +1,7 @@
 """A diff as models are shown it: whole files within a budget, lines numbered, lock files as one line."""
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from andon.context.detect import LOCK_FILES
@@ -11,6 +12,8 @@ DIFF_BYTES = 24_000
 
 _HEAD = re.compile(r"^diff --git ", re.MULTILINE)
 _RANGES = re.compile(r"@@ -[0-9,]+ \+([0-9]+)(?:,[0-9]+)? @@(.*)")
+_PLACES = re.compile(r"^@@ -[0-9,]+ \+([0-9]+)(?:,([0-9]+))? @@", re.MULTILINE)
+_ADDED = re.compile(r" *([0-9]+) \+")
 _GENERATED = re.compile(r"\.min\.(js|css)$|\.(js|css)\.map$")
 
 
@@ -38,44 +41,6 @@ def split_diff(diff: str) -> list[FileDiff]:
     return [FileDiff(_path(part), part.rstrip("\n")) for part in parts]
 
 
-def places_of(diff: str) -> dict[str, list[tuple[int, int]]]:
-    """Return first and last line of each hunk in the new file, by the new path; a hunk that only removes is one line.
-
-    A file that is gone, binary or only renamed has no lines.
-    """
-    return {
-        file.path: [
-            (first := int(found[1]), first + max(int(found[2] or "1"), 1) - 1)
-            for found in re.finditer(r"^@@ -[0-9,]+ \+([0-9]+)(?:,([0-9]+))? @@", file.text, re.MULTILINE)
-        ]
-        for file in split_diff(diff)
-    }
-
-
-def since_part(since: str, diff: str, name: str, limit: int) -> str:
-    """Return what changed since an earlier tree, by the lines it has in `diff`, which is shown beside it whole.
-
-    `since` is the diff from that tree, `name` says in the heading what it is. Only files that `diff` does not show are
-    shown here, in at most `limit` bytes.
-    """
-    if not since:
-        return f"# Diff {name}\nNothing changed."
-    whole = {file.path for file in _shown(split_diff(diff), DIFF_BYTES)}
-    files = split_diff(since)
-    lines = [
-        f"- {file.path} {file.counts}, lines {', '.join(_span(*place) for place in places)} of the diff below"
-        for file, places in zip(files, places_of(since).values(), strict=False)
-        if file.path in whole and places
-    ]
-    rest = "".join(f"{file.text}\n" for file in files if file.path not in whole or not places_of(file.text)[file.path])
-    parts = ["\n".join([f"# Changed {name}", *lines])] if lines else []
-    return "\n\n".join([*parts, *([diff_part(rest, limit, since=name, rest="read_file")] if rest else [])])
-
-
-def _span(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first}-{last}"
-
-
 def diff_part(
     diff: str,
     limit: int = DIFF_BYTES,
@@ -87,25 +52,72 @@ def diff_part(
 
     `since` says in the heading what it is a diff from, `rest` names the call.
     """
-    shown: list[str] = []
-    hidden: list[str] = []
-    left = limit
     files = split_diff(diff)
+    shown, hidden = _chosen(files, limit)
+    lines = [f"# Diff {since}: {len(files)} {'file' if len(files) == 1 else 'files'}"]
+    lines += fenced("\n".join(shown.values()), "diff") if shown else []
+    if hidden:
+        lines += [f"[{len(hidden)} not shown; {rest} shows each]", *hidden]
+    return "\n".join(lines)
+
+
+def since_part(since: str, diff: str, name: str, limit: int) -> str:
+    """Return what changed since an earlier tree, where `diff` stands beside it whole.
+
+    `since` is the diff from that tree, `name` says what it is. A file that `diff` shows is named with its changed lines
+    alone; the others are shown here, in at most `limit` bytes.
+    """
+    if not since:
+        return f"# Diff {name}\nNothing changed."
+    whole = _chosen(split_diff(diff), DIFF_BYTES)[0]
+    files = split_diff(since)
+    twice = [file for file in files if file.path in whole and _spans(file)]
+    rest = "".join(f"{file.text}\n" for file in files if file not in twice)
+    lines = [f"- {file.path} {file.counts}: lines {_spans(file)}" for file in twice]
+    named = ["\n".join([f"# Changed {name}; the diff from the base has it", *lines])] if lines else []
+    return "\n\n".join([*named, *([diff_part(rest, limit, since=name, rest="read_file")] if rest else [])])
+
+
+def places_of(diff: str) -> dict[str, list[tuple[int, int]]]:
+    """Return first and last line of each hunk in the new file, by the path after the change.
+
+    A hunk that only removes stands for the line before it. What is gone, binary or only renamed has no lines.
+    """
+    hunks = {file.path: [_hunk(found) for found in _PLACES.finditer(file.text)] for file in split_diff(diff)}
+    return {path: [place for place in places if place[0]] for path, places in hunks.items()}
+
+
+def _hunk(found: re.Match[str]) -> tuple[int, int]:
+    first, lines = int(found[1]), int(found[2] or "1")
+    return first, first + max(lines, 1) - 1
+
+
+def _chosen(files: Sequence[FileDiff], limit: int) -> tuple[dict[str, str], list[str]]:
+    """Return the texts of the files that are shown, by path, and a line for each that is not."""
+    shown: dict[str, str] = {}
+    hidden: list[str] = []
     for file in files:
         name = file.path.strip('"').rsplit("/", 1)[-1]
         text = with_numbers(file.text)
         if name in LOCK_FILES or _GENERATED.search(name):
             hidden.append(f"- {file.path} {file.counts} (lock file or generated)")
-        elif size(text) + 1 > left:
+        elif size(text) + 1 > limit:
             hidden.append(f"- {file.path} {file.counts} (over the budget)")
         else:
-            left -= size(text) + 1
-            shown.append(text)
-    lines = [f"# Diff {since}: {len(files)} {'file' if len(files) == 1 else 'files'}"]
-    lines += fenced("\n".join(shown), "diff") if shown else []
-    if hidden:
-        lines += [f"[{len(hidden)} not shown; {rest} shows each]", *hidden]
-    return "\n".join(lines)
+            limit -= size(text) + 1
+            shown[file.path] = text
+    return shown, hidden
+
+
+def _spans(file: FileDiff) -> str:
+    """Return the lines that were added, as they are numbered after the change: `3-5, 9`; empty where none was."""
+    spans: list[tuple[int, int]] = []
+    for line in with_numbers(file.text).split("\n"):
+        if found := _ADDED.match(line):
+            number = int(found[1])
+            joined = bool(spans) and spans[-1][1] == number - 1
+            spans[-1:] = [(spans[-1][0], number)] if joined else [*spans[-1:], (number, number)]
+    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
 def with_numbers(text: str) -> str:

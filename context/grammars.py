@@ -1,12 +1,26 @@
-"""Definitions in source text, found by tree-sitter; the grammars are wheels of their own."""
+"""Definitions in source text, found by tree-sitter in a process of its own; the grammars are wheels of their own.
+
+A parser cannot be interrupted, and there are texts of a few kB on which one takes minutes. So it gets a process with
+limits; what it had found until then counts.
+"""
 
 import importlib
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
+Definition = tuple[str, int, int]
+"""Name, first and last line, from 1."""
+
+_CPU_SECONDS, _SECONDS = 2, 10
+_MEMORY = 1 << 30
 _DEPTH = 4
 """How deep definitions are looked for below each other: a method in a class in a namespace."""
 _NODES = 50_000
@@ -46,17 +60,58 @@ _GRAMMARS: dict[str, Grammar] = {
 }  # fmt: skip
 
 
-def definitions(suffix: str, source: bytes) -> list[tuple[str, int, int]] | None:
-    """Return name, first and last line of each definition in order; None where there is no grammar for `suffix`.
+def definitions(texts: Mapping[str, str]) -> dict[str, list[Definition]]:
+    """Return the definitions in each of `texts`, which are keyed by file name, in order.
 
-    Text that does not parse gives what could be made out.
+    A file is missing here if there is no grammar for it, or if the parser did not get to its end within two seconds of
+    CPU time for all. Text that does not parse gives what could be made out.
     """
-    grammar = _GRAMMARS.get(suffix)
-    parser = _parser(grammar.module, grammar.language) if grammar else None
-    if grammar is None or parser is None:
-        return None
-    found: list[tuple[str, int, int]] = []
-    waiting: list[tuple[Node, int]] = [(parser.parse(source).root_node, 0)]
+    known = {path: text for path, text in texts.items() if _known(_suffix(path))}
+    if not known:
+        return {}
+    found: dict[str, list[Definition]] = {}
+    for line in _child(json.dumps(known).encode()).splitlines():
+        try:
+            path, names = json.loads(line)
+        except ValueError:
+            break
+        found[path] = [(str(name), int(first), int(last)) for name, first, last in names]
+    return found
+
+
+def _child(given: bytes) -> bytes:
+    command = [sys.executable, "-I", "-m", "andon.context.grammars"]
+    try:
+        done = subprocess.run(command, input=given, capture_output=True, timeout=_SECONDS, check=False, env={})
+    except subprocess.TimeoutExpired as late:
+        return late.stdout or b""
+    return done.stdout
+
+
+def _suffix(path: str) -> str:
+    return path.rpartition(".")[2].lower()
+
+
+@cache
+def _known(suffix: str) -> bool:
+    return suffix in _GRAMMARS and importlib.util.find_spec(_GRAMMARS[suffix].module) is not None
+
+
+def main() -> None:
+    """Read texts by path as JSON, and print path and definitions of each as a line of JSON as soon as it is parsed."""
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    texts: dict[str, str] = json.load(sys.stdin.buffer)
+    for path in sorted(texts, key=lambda each: (len(texts[each]), each)):
+        print(json.dumps([path, _parsed(_suffix(path), texts[path].encode(errors="replace"))]), flush=True)
+
+
+def _parsed(suffix: str, source: bytes) -> list[Definition]:
+    grammar = _GRAMMARS[suffix]
+    found: list[Definition] = []
+    waiting: list[tuple[Node, int]] = [(_parser(grammar.module, grammar.language).parse(source).root_node, 0)]
     seen = 0
     while waiting and seen < _NODES:
         seen += 1
@@ -74,7 +129,7 @@ def _is_body(node: "Node", depth: int) -> bool:
     return depth > 0 and node.type in ("statement_block", "block", "compound_statement")
 
 
-def _named(node: "Node") -> list[tuple[str, int, int]]:
+def _named(node: "Node") -> list[Definition]:
     name = node.child_by_field_name("name")
     if name is None or name.text is None or not _speaks(node):
         return []
@@ -89,11 +144,11 @@ def _speaks(node: "Node") -> bool:
 
 
 @cache
-def _parser(module: str, language: str) -> "Parser | None":
-    try:
-        grammar = importlib.import_module(module)
-    except ImportError:
-        return None
+def _parser(module: str, language: str) -> "Parser":
     from tree_sitter import Language, Parser
 
-    return Parser(Language(getattr(grammar, language)()))
+    return Parser(Language(getattr(importlib.import_module(module), language)()))
+
+
+if __name__ == "__main__":
+    main()

@@ -5,12 +5,11 @@ import re
 from andon.context.detect import LOCK_FILES
 from andon.context.symbols import suffix_of
 
-_CODE = frozenset(
-    """
+_CODE_SUFFIXES = """
     bash c cc cjs clj cpp cs css cxx dart erl ex exs fs go groovy h hpp hs html java jinja js jsx kt lua m mjs ml mts
     php pl proto ps1 py pyi r rb rs scala sh sol sql svelte swift tf ts tsx vue zig
-    """.split()
-)
+"""
+_CODE = frozenset(_CODE_SUFFIXES.split())
 _DOCUMENT = frozenset({"md", "rst", "txt", "adoc"})
 _TEST_FOLDERS = frozenset({"test", "tests", "__tests__", "spec", "specs", "testing"})
 _TEST_NAME = re.compile(r"^(test_.*|conftest|.*[_.-](test|spec)s?|.*Tests?)$")
@@ -33,6 +32,5 @@ def is_document(path: str) -> bool:
 def is_test(path: str) -> bool:
     """Say whether a path names a test, or what only tests use."""
     folders, _, name = path.rpartition("/")
-    return bool(_TEST_FOLDERS.intersection(folders.split("/"))) or bool(_TEST_NAME.match(name.partition(".")[0])) or (
-        bool(_TEST_NAME.match(name.rpartition(".")[0]))
-    )
+    names = (name.partition(".")[0], name.rpartition(".")[0])
+    return bool(_TEST_FOLDERS.intersection(folders.split("/"))) or any(_TEST_NAME.match(each) for each in names)

@@ -21,9 +21,9 @@ class Near:
     """AGENTS.md and CLAUDE.md by path, outermost first."""
     documents: Mapping[str, str] = field(default_factory=dict)
     """What the task names, by path."""
-    papers: Papers = Papers({}, ())
+    papers: Papers = field(default_factory=lambda: Papers({}, ()))
     """Specs and decisions."""
-    places: RepositoryMap = RepositoryMap()
+    places: RepositoryMap = field(default_factory=RepositoryMap)
     """Where the task is likely to be worked on; only for the planner."""
     outlines: Sequence[str] = ()
     """Definitions of files beside those of the plan; only for the executor."""
@@ -87,7 +87,9 @@ def place_parts(near: Near) -> list[str]:
     hint = "ranked by the words of the task: a hint" if seen.strong else "no strong match with the words of the task"
     lines = [f"# Likely places ({hint})", *(f"- {each}" for each in seen.places)]
     lines += ["Tests:", *(f"- {each}" for each in seen.tests)] if seen.tests else []
-    lines += [f"[of {seen.by_path} more files only the paths were looked at; search finds the rest]"] if seen.by_path else []
+    lines += (
+        [f"[of {seen.by_path} more files only the paths were looked at; search finds the rest]"] if seen.by_path else []
+    )
     return ["\n".join(lines)]
 
 

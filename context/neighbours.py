@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from andon.context.kinds import is_code, is_test
 from andon.context.plain import size
 from andon.context.reader import Reader
-from andon.context.symbols import signature, suffix_of, symbols
+from andon.context.symbols import Symbol, signature, suffix_of, symbols
 
 NEIGHBOUR_BYTES = 1_600
 """What the outlines may take together, newlines included."""
 _FILE_BYTES = 100_000
-_FILES, _SIGNATURES, _SIBLINGS = 10, 8, 3
-_PYTHON = re.compile(r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+([^#\n]+)|import[ \t]+([\w., \t]+))", re.MULTILINE)
+_FILES, _SIGNATURES = 20, 8
+_SIBLINGS, _TEST_SIBLINGS = 8, 1
+_PYTHON = re.compile(
+    r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+([^#\n]+)|import[ \t]+([\w., \t]+))", re.MULTILINE
+)
 _SCRIPT = re.compile(r"""(?:from|import|require\()[ \t]*["'](\.{1,2}/[^"'\n]{1,200})["']""")
 _SCRIPTS = ("ts", "tsx", "js", "jsx", "mjs", "cjs", "mts", "vue", "svelte")
 _ROOTS = ("", "src/", "lib/")
@@ -27,8 +30,9 @@ def neighbours(reader: Reader, planned: Sequence[str], shown: Sequence[str]) -> 
     wanted = [path for path in dict.fromkeys(_beside(reader, planned)) if path not in {*shown, *planned}]
     lines: list[str] = []
     left = NEIGHBOUR_BYTES
-    for path, text in reader.texts(wanted[: 3 * _FILES], limit=_FILE_BYTES).items():
-        outline = [path, *(f"  {each}" for each in _outline(path, text))]
+    texts = reader.texts(wanted[:_FILES], limit=_FILE_BYTES)
+    for path, found in symbols(texts).items():
+        outline = [path, *(f"  {each}" for each in _outline(texts[path], found))]
         cost = sum(size(line) + 1 for line in outline)
         if len(outline) > 1 and cost <= left:
             lines += outline
@@ -45,9 +49,15 @@ def _beside(reader: Reader, planned: Sequence[str]) -> Iterator[str]:
     yield from (path for path in reader.paths if is_test(path) and is_code(path) and _stem(path) in stems)
     yield from _fixtures(reader, planned)
     # A new file is written in the manner of those around it.
-    for folder in dict.fromkeys(posixpath.dirname(path) for path in planned if path not in reader.names):
-        near = [path for path in reader.paths if posixpath.dirname(path) == folder and is_code(path)]
-        yield from near[:_SIBLINGS]
+    for new in (path for path in planned if path not in reader.names):
+        near = [path for path in reader.paths if _stands_by(path, new)]
+        yield from near[: _TEST_SIBLINGS if is_test(new) else _SIBLINGS]
+
+
+def _stands_by(path: str, new: str) -> bool:
+    if posixpath.dirname(path) != posixpath.dirname(new) or is_test(path) != is_test(new):
+        return False
+    return is_code(path) and not posixpath.basename(path).startswith(("__", "conftest"))
 
 
 def _stem(path: str) -> str:
@@ -104,7 +114,6 @@ def _file_of(reader: Reader, module: str) -> Iterator[str]:
             return
 
 
-def _outline(path: str, text: str) -> list[str]:
-    found = symbols(path, text)
-    top = [each for each in found if "." not in each.name]
+def _outline(text: str, found: Sequence[Symbol]) -> list[str]:
+    top = [each for each in found if "." not in each.name and not each.name.startswith("_")]
     return [f"{each.first} {signature(text, each)}" for each in top[:_SIGNATURES]]

@@ -46,7 +46,10 @@ def cut_in_middle(text: str, limit: int, rest: str) -> str:
     head = clipped(text, limit * 2 // 3)[0]
     data = text.encode()
     tail = data[len(data) - limit // 3 :].decode(errors="ignore")
-    head = head[: head.rfind("\n") + 1] if head.rfind("\n") > len(head) // 2 else f"{head}\n"
-    tail = tail[tail.find("\n") + 1 :] if -1 < tail.find("\n") < len(tail) // 2 else tail
-    left = len(data) - size(head.rstrip("\n")) - size(tail)
-    return f"{head}[{left} bytes left out here; {rest} shows them]\n{tail}"
+    if (end := head.rfind("\n")) > len(head) // 2:
+        head = head[: end + 1]
+    if -1 < (start := tail.find("\n")) < len(tail) // 2:
+        tail = tail[start + 1 :]
+    left = len(data) - size(head) - size(tail)
+    between = "" if head.endswith("\n") else "\n"
+    return f"{head}{between}[{left} bytes left out here; {rest} shows them]\n{tail}"

@@ -13,6 +13,8 @@ from andon.context.words import counts_of, names_of, words_of
 
 _PATH, _SYMBOLS, _BODY = 3.0, 2.0, 1.0
 _SATURATION, _LENGTH = 1.2, 0.5
+_LEAST = 0.1
+"""A file with a smaller share of the best one's score speaks of the task by chance."""
 _CRITERIA = 0.5
 """What a word weighs that stands in the criteria alone: they say more, and more beside the point, than the title."""
 
@@ -73,7 +75,8 @@ def ranked(query: Mapping[str, float], files: Mapping[str, FileWords], total: in
     mean = sum(read) / len(read) if read else 1.0
     rarity = {word: weight * _rarity(word, files, total) for word, weight in query.items()}
     scores = {path: _score(each, rarity, mean) for path, each in files.items()}
-    best = sorted((path for path, score in scores.items() if score > 0), key=lambda path: (-scores[path], path))
+    least = max(scores.values(), default=0.0) * _LEAST
+    best = sorted((path for path, score in scores.items() if score > least), key=lambda path: (-scores[path], path))
     return Ranked(tuple(best), rarity, bool(best) and _is_strong(query, rarity, files, best[0]))
 
 

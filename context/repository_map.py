@@ -21,7 +21,7 @@ _BODY = 20_000
 _PLACES, _TESTS = 12, 5
 _OUTLINED = 8
 """So many of the places are shown with their definitions."""
-_SYMBOLS = 4
+_SYMBOLS, _TEST_SYMBOLS = 4, 2
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class _Sight:
 
     query: dict[str, float]
     texts: dict[str, str] = field(default_factory=dict)
+    symbols: dict[str, list[Symbol]] = field(default_factory=dict)
 
 
 def map_of(reader: Reader, task: Task) -> RepositoryMap:
@@ -52,16 +53,18 @@ def map_of(reader: Reader, task: Task) -> RepositoryMap:
     pool = [path for path in reader.paths if is_code(path)] or list(reader.paths)
     if not sight.query or not pool:
         return RepositoryMap()
-    paths = {path: words for path in pool if (words := named(sight.query, path))}
+    paths = {path: found for path in pool if (found := named(sight.query, path))}
     near = _nearest(pool, ranked(sight.query, paths, len(pool)).paths)
     sight.texts = reader.sources(near, limit=_FILE_BYTES)
     words = paths | {path: _seen(sight, path) for path in sight.texts}
     order = ranked(sight.query, words, len(pool))
     tests = [path for path in order.paths if is_test(path)][:_TESTS]
     places = [path for path in order.paths if not is_test(path)][:_PLACES]
+    outlined = [path for path in (*places[:_OUTLINED], *tests) if path in sight.texts]
+    sight.symbols = symbols({path: sight.texts[path] for path in outlined})
     shown = _within(
-        [_line(sight, order, path, outlined=number < _OUTLINED) for number, path in enumerate(places)],
-        [_line(sight, order, path, outlined=number < 2) for number, path in enumerate(tests)],
+        [_line(sight, order, path, _SYMBOLS) for path in places],
+        [_line(sight, order, path, _TEST_SYMBOLS) for path in tests],
     )
     return RepositoryMap(*shown, strong=order.strong, by_path=len(pool) - len(near))
 
@@ -86,9 +89,9 @@ def _seen(sight: _Sight, path: str) -> FileWords:
     return counted(sight.query, path, names_in(body), body)
 
 
-def _line(sight: _Sight, order: Ranked, path: str, *, outlined: bool) -> str:
-    text = sight.texts.get(path, "")
-    best = _best(symbols(path, text), text.split("\n"), order.rarity) if outlined and text else []
+def _line(sight: _Sight, order: Ranked, path: str, most: int) -> str:
+    lines = sight.texts.get(path, "").split("\n")
+    best = _best(sight.symbols.get(path, []), lines, order.rarity, most)
     named = ", ".join(f"{one_line(each.name)} {_lines(each)}" for each in best)
     return f"{path}: {named}" if named else path
 
@@ -97,11 +100,11 @@ def _lines(symbol: Symbol) -> str:
     return f"{symbol.first}-{symbol.last}" if symbol.last > symbol.first else str(symbol.first)
 
 
-def _best(found: Sequence[Symbol], lines: Sequence[str], rarity: Mapping[str, float]) -> list[Symbol]:
+def _best(found: Sequence[Symbol], lines: Sequence[str], rarity: Mapping[str, float], most: int) -> list[Symbol]:
     """Return the definitions that speak most of the task, in the order of the file."""
     scores = {each: _speaks(each, lines, rarity) for each in found}
     best = sorted((each for each in found if scores[each] > 0), key=lambda each: (-scores[each], each.first))
-    return sorted(best[:_SYMBOLS], key=lambda each: (each.first, each.name))
+    return sorted(best[:most], key=lambda each: (each.first, each.name))
 
 
 def _speaks(symbol: Symbol, lines: Sequence[str], rarity: Mapping[str, float]) -> float:

@@ -3,13 +3,14 @@
 import ast
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from andon.context.grammars import definitions
+from andon.context.grammars import Definition, definitions
 
 SYMBOL_BYTES = 200_000
 """Of a larger file no symbols are read."""
+_PYTHON = ("py", "pyi")
 _NAME = 60
 _SIGNATURE = 110
 _DEFINES = re.compile(
@@ -39,18 +40,22 @@ def suffix_of(path: str) -> str:
     return name.rpartition(".")[2].lower() if "." in name else ""
 
 
-def symbols(path: str, text: str) -> list[Symbol]:
-    """Return the definitions in `text` in order: of Python by its own grammar, else by tree-sitter, else by lines."""
-    if len(text) > SYMBOL_BYTES:
-        return []
-    suffix = suffix_of(path)
-    if suffix in ("py", "pyi"):
-        found = _python(text)
-        return _by_lines(text) if found is None else found
-    parsed = definitions(suffix, text.encode(errors="replace"))
-    if parsed is None:
-        return _by_lines(text)
-    return [Symbol(name[:_NAME], first, last) for name, first, last in parsed]
+def symbols(texts: Mapping[str, str]) -> dict[str, list[Symbol]]:
+    """Return the definitions in each of `texts`, by path and in order.
+
+    Python is read by its own grammar, other languages by tree-sitter, and by their lines where neither can. Of a text
+    over SYMBOL_BYTES characters there are none.
+    """
+    small = {path: text if len(text) <= SYMBOL_BYTES else "" for path, text in texts.items()}
+    parsed = definitions({path: text for path, text in small.items() if text and suffix_of(path) not in _PYTHON})
+    return {path: _of(path, text, parsed.get(path)) for path, text in small.items()}
+
+
+def _of(path: str, text: str, parsed: list[Definition] | None) -> list[Symbol]:
+    if parsed is not None:
+        return [Symbol(name[:_NAME], first, last) for name, first, last in parsed]
+    found = _python(text) if suffix_of(path) in _PYTHON else None
+    return _by_lines(text) if found is None else found
 
 
 def signature(text: str, symbol: Symbol) -> str:

@@ -8,10 +8,10 @@ from functools import lru_cache
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+|\d{2,}")
 _NAMES = re.compile(r"\w+")
 _STOP_WORDS = """
-    a about add after all also an and any are as at be been before but by can could did do does each for from get had
-    has have how i if in into is it its keep make may me must my new no not of on one only or our should so some still
-    than that the their them then there these they this to use user users was we were what when where which who why
-    will with would you your
+    a about after all also an and any are as at be been before but by can could did do does each for from get had has
+    have how i if in into is it its may me must my no not of on one only or our should so some still than that the their
+    them then there these they this to use user users was we were what when where which who why will with would you
+    your
 """
 STOP = frozenset(_STOP_WORDS.split())
 """Words that say nothing of what a task is about."""

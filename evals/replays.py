@@ -2,18 +2,14 @@
 
 import json
 import tempfile
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-from andon.evals.sample_run import SAMPLE, replay
+from andon.evals.sample_project import sample_names
+from andon.evals.sample_run import CASSETTES, replay
 from andon.records.base import Record
 from andon.records.errors import RunError, UserError
 from andon.records.result import RunResult
-
-CASSETTES: Traversable = files("andon.evals") / "cassettes"
-"""Where the shipped cassettes lie."""
 
 
 class Expected(Record):
@@ -21,12 +17,14 @@ class Expected(Record):
 
     stop_code: str
     """How it ended."""
+    exit_code: int
+    """What its process returned; not 0 where the sample is one that must not be delivered."""
     review_rounds: int
     """How many reviews were held."""
     checks: str
     """What the checks showed."""
     tree: str
-    """Git tree id of the delivered change; the base commit of a sample is the same on every machine."""
+    """Git tree id of the change, empty where there was none; a sample's base commit is the same on every machine."""
 
 
 class Outcome(Record):
@@ -46,7 +44,11 @@ def expected_of(result: RunResult) -> Expected:
     """Return what a run gave, in the terms of the comparison."""
     outcome = result.checks.outcome if result.checks else "none"
     return Expected(
-        stop_code=result.stop_code, review_rounds=result.review_rounds, checks=outcome, tree=result.tree or ""
+        stop_code=result.stop_code,
+        exit_code=result.exit_code,
+        review_rounds=result.review_rounds,
+        checks=outcome,
+        tree=result.tree or "",
     )
 
 
@@ -59,14 +61,16 @@ async def evaluate(name: str) -> Outcome:
     """Replay one cassette in a temporary repository and compare.
 
     Raises:
-        UserError: there is no such cassette.
+        UserError: there is no such cassette, or no sample of its name.
     """
-    if name not in cassette_names() or name != SAMPLE:
+    if name not in cassette_names():
         raise UserError(f"there is no cassette {name!r}; there is: {', '.join(cassette_names())}")
+    if name not in sample_names():
+        raise UserError(f"the cassette {name!r} is of no sample; the samples are: {', '.join(sample_names())}")
     stored = json.loads((CASSETTES / f"{name}.expected.json").read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory(prefix="andon-eval-") as folder:
         try:
-            result = await replay(Path(folder) / name, run_id="eval")
+            result = await replay(Path(folder) / name, name=name, cassettes=CASSETTES, run_id="eval")
         except RunError as error:
             return Outcome(name=name, passed=False, differences=[str(error)], answered_by="")
     differences = _differences(Expected.model_validate(stored), expected_of(result))

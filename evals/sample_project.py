@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -11,7 +12,7 @@ from andon.records.errors import UserError
 _LEFT_BEHIND = frozenset({"__pycache__", ".pytest_cache", ".ruff_cache"})
 """What running the sample in place, or installing the wheel, may have put beside its files."""
 
-_WHO, _WHEN = ("Watchlist demo", "demo@example.invalid"), "2026-01-05T09:00:00+00:00"
+_MAIL, _WHEN = "demo@example.invalid", "2026-01-05T09:00:00+00:00"
 
 _SETTINGS = (
     "core.attributesFile=/dev/null",
@@ -31,7 +32,8 @@ def sample_names() -> list[str]:
 def copy_sample(name: str, target: Path) -> Path:
     """Copy the sample `name` to `target` and commit it there; return the absolute path of the repository.
 
-    The repository has one commit on the branch `main`, whatever the user's umask and git configuration are.
+    The repository has one commit on the branch `main`, whatever the user's umask and git configuration are. Nothing in
+    it says what the sample is called: the history names the project as its own pyproject.toml does.
 
     Raises:
         UserError: there is no such sample, `target` is something else than a missing or empty folder, or git failed.
@@ -40,9 +42,11 @@ def copy_sample(name: str, target: Path) -> Path:
         raise UserError(f"there is no sample {name!r}; the samples are: {', '.join(sample_names())}")
     _make_folder(target)
     _copy(_samples() / name, target)
-    _git(target, "init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
-    _git(target, "add", "--all", "--force")
-    _git(target, "commit", "--quiet", "--no-verify", "--message=The watchlist service")
+    project = _project_name(target)
+    who = f"{project.capitalize()} demo"
+    _git(target, who, "init", "--quiet", "--template=", "--object-format=sha1", "--initial-branch=main")
+    _git(target, who, "add", "--all", "--force")
+    _git(target, who, "commit", "--quiet", "--no-verify", f"--message=The {project} service")
     return target.resolve()
 
 
@@ -71,11 +75,15 @@ def _copy(source: Traversable, target: Path) -> None:
             (target / entry.name).write_bytes(entry.read_bytes())
 
 
-def _git(repository: Path, *arguments: str) -> None:
+def _project_name(root: Path) -> str:
+    return str(tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]["name"])
+
+
+def _git(repository: Path, who: str, *arguments: str) -> None:
     settings = [part for setting in _SETTINGS for part in ("-c", setting)]
     try:
         done = subprocess.run(
-            ["git", *settings, *arguments], cwd=repository, env=_environment(), capture_output=True, check=False
+            ["git", *settings, *arguments], cwd=repository, env=_environment(who), capture_output=True, check=False
         )
     except FileNotFoundError:
         raise UserError("git is not installed (Debian, Ubuntu: apt-get install git)") from None
@@ -84,13 +92,13 @@ def _git(repository: Path, *arguments: str) -> None:
         raise UserError(f"{repository}: git {arguments[0]} failed ({said}); mend that and name a new folder")
 
 
-def _environment() -> dict[str, str]:
+def _environment(who: str) -> dict[str, str]:
     """Return the environment without anything that steers git, and with what makes the commit the same everywhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     people = {
         f"GIT_{role}_{part}": value
         for role in ("AUTHOR", "COMMITTER")
-        for part, value in zip(("NAME", "EMAIL"), _WHO, strict=True)
+        for part, value in zip(("NAME", "EMAIL"), (who, _MAIL), strict=True)
     }
     return {
         **kept,

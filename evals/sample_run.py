@@ -1,9 +1,10 @@
-"""The whole factory on the bundled sample: replayed from its cassette, or recorded into it."""
+"""The whole factory on a bundled sample: replayed from its cassette, or recorded into it."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 import httpx2
@@ -22,31 +23,38 @@ from andon.records.stops import StopCode
 from andon.sandbox.repository import Repository
 
 SAMPLE = "watchlist"
+"""The sample of `andon demo`."""
 MODEL = "recorded"
-"""The model name the cassette was recorded with; the label says who really answered."""
+"""The model name every cassette is recorded with; its label says who really answered."""
+CASSETTES: Traversable = files("andon.evals") / "cassettes"
+"""Where the shipped cassettes lie: `NAME.yaml` is a run of the sample NAME."""
+ENDINGS: Mapping[str, StopCode] = {"unclear": StopCode.QUESTION}
+"""How the run of a sample must end where it is right not to deliver."""
 
 
 async def replay(
     target: Path,
     *,
     run_id: str,
+    name: str = SAMPLE,
+    cassettes: Traversable = CASSETTES,
     toolchain: str | None = None,
     tier: str | None = None,
     listeners: Sequence[Listener] = (),
 ) -> RunResult:
-    """Run the sample's next task in a new repository at `target`, the model's answers replayed.
+    """Run the next task of the sample `name` in a new repository at `target`, the model's answers replayed.
 
     Raises:
         RunError: `cassette-miss` if the run asked what was not recorded, or left answers unplayed.
         UserError: the sample cannot be put at `target`, or no run could begin.
     """
     with (
-        as_file(files("andon.evals") / "cassettes" / f"{SAMPLE}.yaml") as path,
+        as_file(cassettes / f"{name}.yaml") as path,
         open_cassette(path, mode="replay") as cassette,
     ):
         async with _answerer(cassette.transport, "http://replayed.invalid/v1", "replayed", cassette.label) as answerer:
             result = await run_sample(
-                target, answerer, run_id=run_id, toolchain=toolchain, tier=tier, listeners=listeners
+                target, answerer, name=name, run_id=run_id, toolchain=toolchain, tier=tier, listeners=listeners
             )
         if cassette.misses:
             raise RunError(StopCode.CASSETTE_MISS, cassette.misses[0])
@@ -62,13 +70,14 @@ async def run_sample(
     target: Path,
     answerer: Answerer,
     *,
+    name: str,
     run_id: str,
     toolchain: str | None,
     tier: str | None = None,
     listeners: Sequence[Listener] = (),
 ) -> RunResult:
-    """Copy the sample to `target` and run the next pending task of its queue."""
-    repository = Repository.open(copy_sample(SAMPLE, target))
+    """Copy the sample `name` to `target` and run the next pending task of its queue."""
+    repository = Repository.open(copy_sample(name, target))
     task = next_pending(load_queue(queue_path(repository)))
     if task is None:
         raise UserError("the sample's queue has no pending task")
@@ -79,15 +88,24 @@ async def run_sample(
 
 
 async def record(
-    target: Path, cassette_path: Path, *, base_url: str, answered_by: str, listeners: Sequence[Listener] = ()
+    target: Path, cassette_path: Path, *, name: str, base_url: str, answered_by: str, listeners: Sequence[Listener] = ()
 ) -> RunResult:
-    """Run the sample against a live endpoint and write the cassette at `cassette_path` when the run delivered."""
+    """Run the sample `name` against a live endpoint and write the cassette at `cassette_path` if it ended as it must.
+
+    Raises:
+        RunError: it ended otherwise than by delivering, or than by what `ENDINGS` says; nothing was recorded.
+        UserError: the sample cannot be put at `target`, no run could begin, or as `open_cassette`.
+    """
     about = {"answered_by": answered_by, "model": MODEL, "recorded_at": time.strftime("%Y-%m-%d", time.gmtime())}
     with open_cassette(cassette_path, mode="record", inner=httpx2.AsyncHTTPTransport(), about=about) as cassette:
         async with _answerer(cassette.transport, base_url, "recording", cassette.label) as answerer:
-            result = await run_sample(target, answerer, run_id="recording", toolchain=None, listeners=listeners)
-        if result.exit_code != 0:
-            raise RunError(result.stop_code, f"nothing was recorded, the run did not deliver: {result.message}")
+            result = await run_sample(
+                target, answerer, name=name, run_id="recording", toolchain=None, listeners=listeners
+            )
+        wanted = ENDINGS.get(name, StopCode.DELIVERED)
+        if result.stop_code is not wanted:
+            ended = f"the run of {name} must end as {wanted} and ended as {result.stop_code}: {result.message}"
+            raise RunError(result.stop_code, f"nothing was recorded, {ended}")
     return result
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -149,6 +149,13 @@ class Budget:
             self._stalls.begin(role)
         self._all.add(usage)
         self._of(role).add(usage)
+
+    def so_far(self, usage: Usage) -> dict[str, Any]:
+        """Return what the run has spent with an answer that is not counted yet, as JSON; `usage` is priced."""
+        spent, cost = replace(self._all), usage.cost
+        spent.add(usage)
+        known = None if cost is None else f"{spent.cost:f}"
+        return {"model_calls": spent.model_calls, "tokens": spent.tokens, "cost": known}
 
     def before_tool_call(self, role: Role, tool: str, arguments: Any, *, state: str) -> Decision | None:
         """Count a tool call; return a refusal if it goes in circles, else None.

@@ -1,14 +1,19 @@
 """The part of a run in which models speak. Of the line, this module alone loads the agent SDK and the protocol."""
 
+import asyncio
 from contextlib import AsyncExitStack
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from andon.agents.lane import run_lane
 from andon.context.docs import DocsIndex
+from andon.context.near import near_task
 from andon.context.packets import planner_packet, tree_lines
+from andon.context.reader import Reader
 from andon.guardrails.budgets import Budget
+from andon.guardrails.output import clean_text
 from andon.guardrails.own_steps import AMEND_PLAN
+from andon.guardrails.paths import is_hidden
 from andon.line.base_files import CommitFiles
 from andon.line.job import Job
 from andon.line.lane import Lane
@@ -73,9 +78,7 @@ async def agents_phase(
         stack.push_async_callback(connection.cleanup)
         await connection.connect()
         connections[role] = connection
-    packet = planner_packet(
-        job.task, job.project, lane.policy.protected, lane.setup, lane.base, tree_lines(job.files.paths)
-    )
+    packet = await asyncio.to_thread(_packet, job, lane) if saved is None else None
     lane.events.emit("phase", name="agents")
     return await run_lane(
         packet,
@@ -87,6 +90,13 @@ async def agents_phase(
         budget=budget,
         saved=saved,
         voices=lane.steering,
+    )
+
+
+def _packet(job: Job, lane: Lane) -> str:
+    near = near_task(Reader(job.files, is_hidden, clean_text), job.task)
+    return planner_packet(
+        job.task, job.project, lane.policy.protected, lane.setup, lane.base, tree_lines(job.files.paths), near
     )
 
 

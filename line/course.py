@@ -67,7 +67,8 @@ async def work(course: Course) -> None:
     """
     job, events, state, saved = course.job, course.events, course.state, course.saved
     if saved is None:
-        events.emit("run.started", run=job.run_id, task=job.task.id, title=job.task.title, base=job.base_commit)
+        facts = {"run": job.run_id, "task": job.task.id, "title": job.task.title, "base": job.base_commit}
+        events.emit("run.started", **facts, models=dict(course.answerer.names))
         for warning in job.warnings:
             events.emit("warning", text=warning)
     await course.engine.begin()
@@ -212,6 +213,8 @@ async def _deliver(course: Course, lane: Lane, review: Review) -> None:
             raise RunError(code, f"A person said no: {question} {answer.text}".rstrip())
 
     async def papers() -> Committed:
+        # They name the last event: it has to be there whoever goes on from this step.
+        await course.events.flush()
         return committed_papers(job, lane, state.warnings)
 
     committed = await lane.engine.step("papers", job.branch, papers, Committed)
@@ -219,7 +222,7 @@ async def _deliver(course: Course, lane: Lane, review: Review) -> None:
     course.events.anchor(committed.anchor)
 
     async def make_branch() -> tuple[str, str]:
-        return deliver(
+        made = deliver(
             job.repository,
             lane.store,
             base_commit=job.base_commit,
@@ -230,6 +233,9 @@ async def _deliver(course: Course, lane: Lane, review: Review) -> None:
             branch=job.branch,
             when=job.started,
         )
+        # Whoever is interrupted while this is stored has delivered.
+        state.branch, state.head_commit = job.branch, made[1]
+        return made
 
     _, state.head_commit = await lane.engine.step("deliver", job.branch, make_branch, tuple[str, str])
     state.branch = job.branch

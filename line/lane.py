@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from andon.agents.replies import Repairable, Start, Told, Waits
+from andon.context.near import Near, near_plan
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
+from andon.context.reader import Reader
 from andon.guardrails.judge import Policy, judge
+from andon.guardrails.output import clean_text
 from andon.guardrails.own_steps import AMEND_PLAN, judge_step
+from andon.guardrails.paths import is_hidden
 from andon.guardrails.scope import Scope
 from andon.line.amendments import Amendments
 from andon.line.asks import Asks
@@ -99,8 +103,14 @@ class Lane(LaneState):
         self.effects.scope = Scope.of(self.plan, set(self.job.files.paths))
         self.folder.write("plan.json", self.plan.model_dump_json(indent=2) + "\n")
         files = small_files(self.plan, self.job.files)
-        packet = executor_packet(task, self.job.project, self.policy.protected, self.plan, self.setup, self.base, files)
+        near = self._near(self.plan, tuple(files))
+        packet = executor_packet(
+            task, self.job.project, self.policy.protected, self.plan, self.setup, self.base, files, near
+        )
         return with_said(packet, self.said)
+
+    def _near(self, plan: Plan, shown: Sequence[str] = ()) -> Near:
+        return near_plan(Reader(self.job.files, is_hidden, clean_text), self.job.task, plan, shown)
 
     def workspace(self) -> str:
         """Return the tree that a workspace begins from: the base, or what was settled in one that is gone."""
@@ -217,6 +227,8 @@ class Lane(LaneState):
             self.store.diff(self.reviewed, self.tree) if self.reviewed else "",
             self.amendments.granted,
             self.allowed_paths(),
+            said=report.summary,
+            near=self._near(plan),
         )
         return with_said(packet, self.said)
 
@@ -235,7 +247,15 @@ class Lane(LaneState):
         diff = self.store.diff(self.base_tree, self.tree)
         self.under_review = False
         packet = repair_packet(
-            self.job.task, self.job.project, self.policy.protected, plan, self.setup, review, self.comparison, diff
+            self.job.task,
+            self.job.project,
+            self.policy.protected,
+            plan,
+            self.setup,
+            review,
+            self.comparison,
+            diff,
+            self._near(plan),
         )
         return with_said(packet, self.said)
 

@@ -1,14 +1,16 @@
 """What steps of a run change beside their result, so that it comes back where a step does not run again."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from andon.guardrails.budgets import Budget
 from andon.line.lane import Lane
 from andon.line.saved import SavedLane, read, written
 from andon.line.table_log import TableLog
-from andon.mcp_servers.settled import Held
 from andon.records.plan import AmendPlan
+
+if TYPE_CHECKING:
+    from andon.mcp_servers.settled import Held
 
 
 class LaneNotes:
@@ -17,7 +19,7 @@ class LaneNotes:
     def __init__(
         self, events: TableLog, budget: Budget, lane: Callable[[], Lane | None], saved: SavedLane | None = None
     ) -> None:
-        """`lane` gives the lane, once there is one; `saved` is what it goes on from, which no step of this phase did."""
+        """`lane` gives the lane, once there is one; `saved` is what it goes on from, no step's doing."""
         self._events = events
         self._budget = budget
         self._lane = lane

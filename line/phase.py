@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from andon.intake.queue import QUEUE_PATH
 from andon.line.answerer import Answerer
 from andon.line.budget import asking_off_the_clock, budget_of
 from andon.line.checkouts import checkout
@@ -34,7 +35,7 @@ from andon.line.shipping import keep_branch, keep_trees, plant_trees
 from andon.line.steering import Steering
 from andon.line.steps import Ask
 from andon.line.table_log import TableLog
-from andon.line.uninterrupted import uninterrupted
+from andon.line.uninterrupted import interrupted_later, uninterrupted
 from andon.records.errors import UserError
 from andon.records.parked import Parked
 from andon.records.result import RunResult
@@ -49,8 +50,8 @@ EXPIRES = 14 * 86_400.0
 
 
 _ANEW = (
-    "what this part of the run had kept cannot be gone on from, as after a change of andon's version: it was begun anew, "
-    "and its models were asked and paid again"
+    "what this part of the run had kept cannot be gone on from, as after a change of andon's version: it was begun "
+    "anew, and its models were asked and paid again"
 )
 _TRIES = 20
 """So many attempts at a phase outlast an outage of hours; a model server that refuses for ever ends the run."""
@@ -131,10 +132,11 @@ class Phases:
             Fenced: another process has the run.
             RunError: `database-gone`.
         """
-        run = await patiently(lambda: runs.get(self.place.db, run_id))
+        run = await interrupted_later(patiently(lambda: runs.get(self.place.db, run_id)))
         stand = self._early.pop(run_id, None)
         try:
-            stand = stand or await self._stand(run)
+            if stand is None:
+                stand = await interrupted_later(self._stand(run))
             return await self._carried_out(stand, steps)
         except UserError as error:
             return await self._refused(run, error)
@@ -152,7 +154,8 @@ class Phases:
             run.task,
             run_id=run.id,
             started=run.options.started,
-            queued=run.options.queued and local,
+            # A checkout of ours holds no files; where a run was queued the queue may be gone by now.
+            queued=run.options.queued and local and (repository.root / QUEUE_PATH).is_file(),
             toolchain=None,
             tier=run.options.sandbox,
             base=run.base_commit,
@@ -180,7 +183,7 @@ class Phases:
         flags = flags_of(run.options)
         async with live_answerer(stand.job.settings, flags, place.environment, root=stand.repository.root) as answerer:
             stand.state.budget = budget_of(stand.job.settings, answerer.names, time.monotonic)
-            course = await self._course(stand, steps, answerer)
+            course = await interrupted_later(self._course(stand, steps, answerer))
             try:
                 code, message = await ending(course)
                 parked = None

@@ -115,9 +115,15 @@ class _Trace:
     def _begin(self, event: Event, kind: str) -> None:
         data = event["data"]
         if kind == "run.started" and self._root is None:
-            named = {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": "andon"}
-            facts = {"andon.task.id": str(data.get("task", "")), "andon.base_commit": str(data.get("base", ""))}
-            ids = {"gen_ai.conversation.id": self._run_id, "andon.run.id": self._run_id}
+            named: dict[str, Value] = {
+                "gen_ai.operation.name": "invoke_workflow",
+                "gen_ai.workflow.name": "andon",
+            }
+            facts: dict[str, Value] = {
+                "andon.task.id": str(data.get("task", "")),
+                "andon.base_commit": str(data.get("base", "")),
+            }
+            ids: dict[str, Value] = {"gen_ai.conversation.id": self._run_id, "andon.run.id": self._run_id}
             self._root = self._open(event, "invoke_workflow andon", _INTERNAL, "", named | ids | facts)
             models = data.get("models")
             self._models = {str(role): str(name) for role, name in (models or {}).items()}

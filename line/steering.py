@@ -51,20 +51,24 @@ class Steering:
     events: Events
     so_far: list[str] = field(default_factory=list)
     """Everything that was said in the run, in order."""
+    _due: str = ""
+    """The turn after which something is to be read: it stays so, whatever becomes of the database."""
     _heard: set[str] = field(default_factory=set)
     _read: set[int] = field(default_factory=set)
 
     async def said(self, turn: int) -> bool:
         """Say whether there is something to read after this turn. A database that is away has nothing to say."""
         key = str(turn)
-        if self.engine.recorded("said", key):
+        if self.engine.recorded("said", key) or (key == self._due and key not in self._heard):
             return True
         if self.engine.replaying or key in self._heard:
             return False
         try:
-            return bool(await asyncio.to_thread(self._unread))
+            waits = await asyncio.to_thread(self._unread)
         except DatabaseGone:
             return False
+        self._due = key if waits else ""
+        return bool(waits)
 
     async def heard(self, turn: int, role: Role) -> str:
         """Return what is to be read after this turn, in words for the role that goes on; empty for nothing.

@@ -18,3 +18,19 @@ async def uninterrupted(work: Awaitable[T]) -> T:
         with suppress(asyncio.CancelledError):
             await asyncio.wait({task})
     return task.result()
+
+
+async def interrupted_later(work: Awaitable[T]) -> T:
+    """Return what `work` returns; a cancellation meanwhile reaches the caller's task where it waits next.
+
+    For the beginning of what ends by itself when it is cancelled, once it stands.
+    """
+    task, cancelled = asyncio.ensure_future(work), False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled and (current := asyncio.current_task()):
+        current.cancel()
+    return task.result()

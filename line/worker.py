@@ -15,6 +15,7 @@ from andon.line.identity import host_name
 from andon.line.notices import Notice
 from andon.line.phase_task import Phases, PhaseTask
 from andon.line.reach import Reach
+from andon.line.resumable import can_go_on
 from andon.line.uninterrupted import uninterrupted
 from andon.records.errors import RunError, UserError
 
@@ -62,6 +63,7 @@ class Worker:
         self._over = False
         self._told_waits = False
         self._failure: RunError | None = None
+        self._engine: Engine | None = None
         self._wake = asyncio.Event()
         self._reach = Reach(self._database_gone, self._database_back)
         self._no_claim_before = 0.0
@@ -119,7 +121,8 @@ class Worker:
             return Engine
 
         engine = await asyncio.to_thread(load)
-        return await engine.launch(engine_url(self._db.url), worker=self._row.id, body=self._enter)
+        self._engine = await engine.launch(engine_url(self._db.url), worker=self._row.id, body=self._enter)
+        return self._engine
 
     async def _look_on(self, launching: "asyncio.Task[Engine]") -> None:
         now = asyncio.get_running_loop().time
@@ -197,6 +200,8 @@ class Worker:
         except RunError as error:
             # What became of the run cannot be written, and neither could anything else.
             self._failure, self._over, run = error, True, None
+        if run is not None:
+            await self._forget(run)
         del self._tasks[phase.run.id]
         self._wake.set()
         if run is None:
@@ -207,6 +212,12 @@ class Worker:
             self._tell(Notice("parked", run))
         else:
             self._tell(Notice("put-back", run, run.message))
+
+    async def _forget(self, run: Run) -> None:
+        """Delete what is kept of the steps of a run that nobody goes on with."""
+        if self._engine is not None and run.status == "ended" and not can_go_on(run.stop_code or ""):
+            with suppress(RunError):
+                await self._engine.forget(run.id)
 
     async def _out_of_reach(self, run_id: str) -> bool:
         """Say whether the one run is nothing for this worker: it waits for a person, has ended, or is another's."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from andon.guardrails.output import clean_text
+from andon.guardrails.redact import without_secrets
 from andon.mcp_servers.settled import FileChange, name_of
 from andon.mcp_servers.workspace_diff import Snapshot
 from andon.sandbox.protocol import EXECUTABLE, REGULAR, Entry
@@ -29,7 +30,9 @@ def file_changes(
         )
         was, now = _text(old, read), _text(new, read)
         lines = [] if was is None or now is None else _lines(was, now)
-        diff = clean_text("\n".join(line[:_LINE] for line in lines[:_LINES]))
+        # Before a line is cut: half a key is no longer known as one.
+        shown = without_secrets(clean_text("\n".join(lines[:_LINES])))
+        diff = "\n".join(line[:_LINE] for line in shown.split("\n"))
         changes.append(FileChange(name_of(path), how, diff, len(lines) > _LINES))
     return tuple(changes)
 

@@ -35,6 +35,13 @@ class Plan(PlanPayload):
     """True if the task named no criteria and the planner proposed these."""
 
 
+class AskPerson(Record):
+    """What the planner must know before it can plan."""
+
+    question: str = Field(min_length=1, max_length=1000)
+    """One question that a person answers in a sentence, and what you would do without an answer."""
+
+
 class AmendPlan(Record):
     """What the executor wants added to the plan's files."""
 

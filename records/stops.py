@@ -19,6 +19,7 @@ class StopCode(StrEnum):
     NOT_SHOWN = "not-shown"
     FLAKY = "flaky"
     NEEDS_PERSON = "needs-person"
+    QUESTION = "question"
     SECURITY_FINDINGS = "security-findings"
     LANE_HALTED = "lane-halted"
     FAILED_REVIEW = "failed-review"
@@ -82,6 +83,12 @@ MEANINGS: dict[StopCode, Meaning] = {
         10,
         "Only a person may allow what the message names: run the task at a terminal to be asked, or set the rule in "
         "factory/policy.toml and commit it. A change that was undone for it lies in held.patch of the run folder.",
+    ),
+    StopCode.QUESTION: Meaning(
+        "waiting-approval",
+        10,
+        "The planner cannot plan without an answer: give it with `andon deny RUN --reason ANSWER`, or say in the task "
+        "what it asks for and run it again.",
     ),
     StopCode.SECURITY_FINDINGS: Meaning(
         "waiting-approval",

@@ -72,6 +72,8 @@ LONG_FILES = FILES | {"helper.py": "ONE = 1\n"}
 SHORT: Script = {"planner": [answer(plan())], "executor": [WRITE_TEST, WRITE, REPORT], "reviewer": [REVIEW]}
 """Answers that do the task of lane_kit well."""
 PATIENCE = 150.0
+PARKED_KEY = "0123456789abcdef0123456789abcdef"
+"""What the bundles in tests/line/fixtures are sealed with."""
 
 
 class ByRequest(ScriptedServer):
@@ -118,7 +120,8 @@ class ByRequest(ScriptedServer):
         role = next(
             role
             for role, ending in (
-                ("planner", "transfer_to_executor"), ("executor", "transfer_to_reviewer"), ("reviewer", "finish_review"),
+                ("planner", "transfer_to_executor"), ("executor", "transfer_to_reviewer"),
+                ("reviewer", "finish_review"),
             )
             if ending in tools
         )  # fmt: skip
@@ -209,14 +212,14 @@ class Shop:
         options = RunOptions(started=1_700_000_000, queued=True, stream=False, sandbox="bubblewrap")
         return enqueue(self.db, repository, task, options=options, environment=self.environment)
 
-    def serve(self, *words: str, environment: Mapping[str, str] | None = None) -> Serving:
-        """Start a worker."""
+    def serve(self, *words: str, wrapper: Sequence[str] = (), environment: Mapping[str, str] | None = None) -> Serving:
+        """Start a worker; `wrapper` is a command that runs what follows it."""
         place = self.folder / f"worker-{len(self.started)}"
         (place / "scratch").mkdir(parents=True)
         env = self.environment | {"TMPDIR": str(place / "scratch")} | dict(environment or {})
         with (place / "out").open("wb") as out, (place / "err").open("wb") as err:
             process = subprocess.Popen(
-                [sys.executable, "-m", "andon", "serve", "--workers", "1", *words],
+                [*wrapper, sys.executable, "-m", "andon", "serve", "--workers", "1", *words],
                 cwd=self.repo, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
             )  # fmt: skip
         self.started.append(Serving(process, place))
@@ -349,11 +352,7 @@ def told(made: Shop, run_id: str) -> list[tuple[str, str]]:
     def plain(line: str) -> str:
         return json.dumps(json.loads(line)["data"], sort_keys=True).replace(run_id, "RUN").replace(base, "BASE")
 
-    return [
-        (row.kind, plain(row.line))
-        for row in events_of(made, run_id)
-        if row.place and "!" not in row.place
-    ]
+    return [(row.kind, plain(row.line)) for row in events_of(made, run_id) if row.place and "!" not in row.place]
 
 
 def repeated(made: Shop, undisturbed: Sequence[str]) -> list[tuple[str, int]]:

@@ -1,7 +1,9 @@
 """Claude as a model of the SDK, by hand-made exchanges: what is sent, what an answer becomes, and what is refused."""
 
 import json
-from collections.abc import Callable, Mapping
+import subprocess
+import sys
+from collections.abc import Mapping
 from typing import Any
 
 import httpx2
@@ -24,10 +26,12 @@ from andon.agents.anthropic_model import PAUSES, AnthropicModel
 from andon.agents.anthropic_request import MOST_TOKENS
 from andon.agents.provider_calls import ProviderFailure
 from andon.agents.streaming import Streamed
+from andon.guardrails.redact import redacted_values
 
 MARK = {"cache_control": {"type": "ephemeral"}}
 THINKING = {"type": "thinking", "thinking": "Two files.", "signature": "Eq/+sig=="}
 HIDDEN = {"type": "redacted_thinking", "data": "EmwK/hidden+=="}
+TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
 ANY = "claude-opus-4-8"
 THINKS = "claude-opus-5-5"
 
@@ -65,6 +69,8 @@ class Claude:
     def play(self, request: httpx2.Request) -> httpx2.Response:
         self.bodies.append(json.loads(request.read()))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
         kind = "text/event-stream" if isinstance(answer, str) else "application/json"
         content = answer if isinstance(answer, str) else json.dumps(answer)
         headers = {"content-type": kind, "request-id": "req_1", **self.headers}
@@ -116,7 +122,7 @@ CALL = block_events(
     {"type": "input_json_delta", "partial_json": '{"pa'},
     {"type": "input_json_delta", "partial_json": 'th": "a"}'},
 )
-END = [
+END: list[dict[str, Any]] = [
     {
         "type": "message_delta",
         "delta": {"stop_reason": "tool_use", "stop_sequence": None},
@@ -208,8 +214,14 @@ async def test_thoughts_in_a_stream_are_kept_to_the_letter() -> None:
     assert [item.provider_data["anthropic_block"] for item in answer.output] == [THINKING, HIDDEN]
 
 
-def test_thoughts_are_named_as_what_no_redactor_may_touch() -> None:
-    assert "anthropic_block" in ModelAnswer.OPAQUE
+async def test_a_thought_is_kept_to_the_letter_where_secrets_are_taken_out() -> None:
+    thought = THINKING | {"thinking": f"I use {TOKEN}.", "signature": TOKEN}
+    answer = ModelAnswer.of(await Claude(message(thought, text(f"I use {TOKEN}."), tool_use("t1", "a"))).ask())
+
+    kept = redacted_values(answer.model_dump(mode="json"), opaque=ModelAnswer.OPAQUE)["output"]
+
+    assert kept[0]["provider_data"]["anthropic_block"] == thought
+    assert kept[1]["content"][0]["text"] == "I use [redacted: github-token]."
 
 
 async def test_thoughts_of_another_provider_are_left_out() -> None:
@@ -428,23 +440,26 @@ def _facts(failure: ProviderFailure) -> Facts:
     return failure.status, failure.said, failure.again, failure.retry_after
 
 
-def _raises(failure: Exception) -> Callable[[httpx2.Request], httpx2.Response]:
-    def play(request: httpx2.Request) -> httpx2.Response:
-        raise failure
-
-    return play
-
-
 @pytest.mark.parametrize(
     ("failure", "timed_out"), [(httpx2.ReadTimeout("slow"), True), (httpx2.ConnectError("nobody"), False)]
 )
 async def test_a_provider_that_does_not_answer_may_be_asked_again(failure: Exception, timed_out: bool) -> None:
-    claude = Claude(message())
-    claude.play = _raises(failure)  # type: ignore[method-assign]
     with pytest.raises(ProviderFailure) as caught:
-        await claude.ask()
+        await Claude(failure).ask()
     assert (caught.value.timed_out, caught.value.again, caught.value.maker.key) == (
         timed_out,
         True,
         "ANTHROPIC_API_KEY",
     )
+
+
+def test_its_library_is_loaded_only_for_claude() -> None:
+    script = (
+        "import sys\n"
+        "from andon.agents.models import named_model\n"
+        "for name in ('m', 'chat/m', 'anthropic/m'):\n"
+        "    named_model(name, base_url=None, api_key='k', stream=True)\n"
+        "    print(name, 'anthropic' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["m False", "chat/m False", "anthropic/m True"]

@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import httpx2
+import openai
 import pytest
+from agents.testing import ScriptedModel
 from budget_kit import budget
 from crew_kit import PASS, PLAN, REPORT, ROLES, Connection, Line, Recorder, StoringEngine, connected
 from wire_kit import Fault, Turn, Wire, calls, serving
@@ -194,9 +197,22 @@ async def test_a_conversation_that_is_too_long_is_not_asked_again(name: str, str
     assert (done.log, len(wire.requests), done.kinds("model.retried")) == ([], 2, [])
 
 
+async def test_a_conversation_found_too_long_within_a_stream_is_not_asked_again() -> None:
+    request = httpx2.Request("POST", "http://p.invalid/v1/responses")
+    error = openai.APIError("It is.", request, body={"code": "context_length_exceeded", "message": "It is."})
+    model, told = ScriptedModel([]), []
+
+    async def ask() -> Any:
+        raise error
+
+    with pytest.raises(RunError, match="does not fit the model's context window"):
+        await provider_calls.complete_answer(model, ask, again=lambda *facts: told.append(facts))
+    assert told == []
+
+
 @on_every_wire
 async def test_a_run_ends_when_its_provider_stays_broken(name: str, stream: bool) -> None:
-    with serving(*with_faults(*["overloaded"] * 4)) as wire:
+    with serving(*with_faults("overloaded", "overloaded", "overloaded", "overloaded")) as wire:
         done = await run(wire, name, stream)
 
     message = "The model provider failed (HTTP 529, asked 4 times). It said: slow down"

@@ -169,7 +169,8 @@ async def test_an_answer_is_stored_counted_and_reported(
     usage = {
         "requests": 1, "input_tokens": 11, "output_tokens": 7, "cached_tokens": 3, "estimated": 0, "cost": None,
     }  # fmt: skip
-    assert seen == [("model.answered", {"role": "planner", "tools": ["read_file"], "usage": usage})]
+    so_far = {"model_calls": 1, "tokens": 18, "cost": None}
+    assert seen == [("model.answered", {"role": "planner", "tools": ["read_file"], "usage": usage, "so_far": so_far})]
     assert list(stored) == ["model:planner:1"]
 
 

@@ -30,7 +30,8 @@ def facts(done: Done) -> dict[str, Any]:
         "steps": done.order,
         "stored": done.stored,
         "tools": done.log,
-        "events": done.events,
+        # What was spent before a part began is told by a budget that these parts do not share.
+        "events": [(kind, {**data, "so_far": None}) for kind, data in done.events],
         "line": (line.came, line.asked, line.judged, line.kinds),
     }
 

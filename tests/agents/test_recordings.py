@@ -130,10 +130,8 @@ def system_of(recorded: Recording) -> str | None:
 
 
 def settings_of(recorded: Recording) -> ModelSettings:
-    body, extra = recorded.body, {}
-    for name in ("thinking", "stop_sequences"):
-        if name in body:
-            extra[name] = body[name]
+    body = recorded.body
+    extra: dict[str, Any] = {name: body[name] for name in ("thinking", "stop_sequences") if name in body}
     if "format" in body.get("output_config", {}):
         # What makes this schema from an output type is the SDK; here it is sent as recorded.
         extra["output_config"] = body["output_config"]

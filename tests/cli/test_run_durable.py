@@ -120,3 +120,12 @@ def test_a_question_of_a_followed_run_is_put_to_the_person_at_the_terminal(place
     run = place.row()
     assert (run.status, run.stop_code, run.phase) == ("ended", "delivered", 1)
     assert person.text.count("> Add subtraction") == 1
+
+
+def test_where_the_engine_finds_no_place_nothing_stays_in_the_queue(place: Shop) -> None:
+    (place.repo / "factory/.state/engine.sqlite").mkdir(parents=True)
+    with provider(*GOOD) as server:
+        done = place.start("run", "task-001", "--headless", "--json", server=server).end()
+    assert (done.code, done.document["stop_code"], server.exchanges) == (2, "usage", [])
+    assert "the engine's database cannot be opened" in done.document["message"]
+    assert (place.row().status, place.row().stop_code) == ("ended", "interrupted")

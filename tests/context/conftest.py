@@ -7,6 +7,9 @@ from functools import cached_property
 import pytest
 
 from andon.context.base import BaseFiles
+from andon.context.reader import Reader
+from andon.guardrails.output import clean_text
+from andon.guardrails.paths import is_hidden
 
 MakeFiles = Callable[[Mapping[str, str | bytes]], BaseFiles]
 
@@ -36,3 +39,12 @@ def base() -> MakeFiles:
     return lambda contents: MappedFiles(
         {path: value.encode() if isinstance(value, str) else value for path, value in contents.items()}
     )
+
+
+MakeReader = Callable[[Mapping[str, str | bytes]], Reader]
+
+
+@pytest.fixture
+def reader(base: MakeFiles) -> MakeReader:
+    """Read the files of a base commit as packets do in a run."""
+    return lambda contents: Reader(base(contents), is_hidden, clean_text)

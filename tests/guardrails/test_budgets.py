@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from andon.guardrails.budgets import Budget
+from andon.guardrails.stalls import SAME_FAILURES
 from andon.records.budget import Allowance, Price
 from andon.records.calls import Role
 from andon.records.errors import RunError
@@ -272,3 +273,28 @@ def test_a_role_that_repeats_what_was_refused_turn_after_turn_is_stuck() -> None
     with pytest.raises(RunError) as caught:
         run.budget.before_tool_call("executor", "search", {}, state="s")
     assert caught.value.code is StopCode.STUCK
+
+
+def test_work_that_stands_still_is_counted_on_in_the_process_that_goes_on_and_not_told_twice() -> None:
+    first, second = Run(), Run()
+    for number in range(SAME_FAILURES):
+        first.budget.after_answer("executor", Usage(requests=1))
+        first.budget.before_tool_call("executor", "run_tests", {}, state=f"s{number}")
+        first.budget.after_tool_call("executor", "run_tests", {}, "1 failed", state=f"s{number}", failure="1 failed")
+        kept = first.budget.take()
+        second.budget.after_answer("executor", Usage(requests=1))
+        second.budget.give(kept)
+    assert (len(first.budget.nudges("executor")), second.budget.nudges("executor")) == (1, [])
+    for number in range(SAME_FAILURES):
+        second.budget.after_answer("executor", Usage(requests=1))
+        second.budget.after_tool_call("executor", "run_tests", {}, "1 failed", state=f"t{number}", failure="1 failed")
+    with pytest.raises(RunError) as caught:
+        second.budget.before_tool_call("executor", "run_tests", {}, state="t")
+    assert caught.value.code is StopCode.STUCK
+
+
+def test_what_a_run_has_spent_is_told_with_the_answer_that_is_not_counted_yet() -> None:
+    run = Run()
+    run.budget.after_answer("planner", Usage(requests=1, input_tokens=10, output_tokens=5))
+    told = run.budget.so_far(Usage(requests=1, input_tokens=20, output_tokens=5))
+    assert told == {"model_calls": 2, "tokens": 40, "cost": None}

@@ -145,8 +145,8 @@ async def test_events_are_those_of_a_run(repo: Path) -> None:
     assert [event["seq"] for event in stored] == list(range(1, len(stored) + 1))
     kinds = [kind for kind in talk.kinds() if kind not in ("step.started", "step.ended", "warning")]
     assert kinds == [
-        "run.started", "phase", "tool.called", "tool.called", "tree.taken", "phase", "check.ended", "check.ended",
-        "check.ended", "check.ended", "phase", "tool.called", "tree.taken", "run.ended",
+        "run.started", "phase", "tool.called", "file.changed", "tool.called", "file.changed", "tree.taken", "phase",
+        "check.ended", "check.ended", "check.ended", "check.ended", "phase", "tool.called", "tree.taken", "run.ended",
     ]  # fmt: skip
     steps = [(event.data["name"], event.data["key"]) for event in talk.events if event.kind == "step.started"]
     assert sorted(steps) == sorted([

@@ -120,6 +120,15 @@ def test_each_role_can_have_a_model_and_an_interface_of_its_own(tmp_path: Path) 
     ]
 
 
+def test_a_role_can_be_played_by_claude_beside_others(repo: Path) -> None:
+    with serving(*[Turn(turn.calls) for turn in story()]) as wire:
+        servers = {"OPENAI_BASE_URL": wire.url, "ANTHROPIC_BASE_URL": wire.url_of(CLAUDE), "ANTHROPIC_API_KEY": KEY}
+        done = andon_run(repo, "--model", "m", "--reviewer-model", CLAUDE, **servers)
+
+    assert done.returncode == 0, done.stderr
+    assert [asked.path for asked in wire.requests] == [*["/v1/responses"] * 4, "/v1/messages"]
+
+
 def test_a_server_that_only_the_repository_names_is_not_asked(tmp_path: Path) -> None:
     with serving(*story()) as wire:
         settings = f'[provider]\nbase_url = "{wire.url}"\n'
@@ -278,7 +287,9 @@ def test_a_repository_names_no_server_for_claude_and_needs_no_trust_where_only_c
 
 def test_an_address_for_claude_that_is_none_is_refused(tmp_path: Path) -> None:
     environment = {"ANTHROPIC_API_KEY": "a", "ANTHROPIC_BASE_URL": "localhost"}
-    with pytest.raises(UserError, match="^ANTHROPIC_BASE_URL is no address: set it to one like https://models.example"):
+    with pytest.raises(
+        UserError, match=r"^ANTHROPIC_BASE_URL is no address: set it to one like https://models\.example\.org$"
+    ):
         choose_models(Settings(), ModelFlags(model=CLAUDE), environment, root=tmp_path)
 
 

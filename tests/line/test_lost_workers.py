@@ -1,8 +1,10 @@
-"""Workers on machines of their own that share one PostgreSQL: killed, stopped and continued, cut off, of another version."""
+"""Workers without a disk in common on one PostgreSQL: killed, stopped and continued, cut off, of another version."""
 
+import json
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import database_kit
@@ -132,3 +134,24 @@ def test_a_run_begun_by_another_version_begins_its_phase_anew_and_says_so(
     assert [kind for kind, _ in told].count("review.given") == 1
     assert [kind for kind, _ in told].count("handoff") == 3, "to the executor twice, to the reviewer once"
     assert made.andon("log", run.id, "--verify").returncode == 0
+
+
+@pytest.mark.parametrize(("kind", "largest"), [("sqlite", 500_000), ("postgresql", 9_000)])
+def test_a_run_whose_disk_was_full_goes_on_once_there_is_room(tmp_path: Path, kind: str, largest: int) -> None:
+    with ExitStack() as stack:
+        url = stack.enter_context(database_kit.fresh_postgresql()) if kind == "postgresql" else ""
+        made = stack.enter_context(shop(tmp_path, url, SHORT, FILES))
+        run = made.queue()
+        # No file can grow beyond this: of the tables and the journal, or where the tables are elsewhere of the papers.
+        worker = made.serve("--once", wrapper=["prlimit", f"--fsize={largest}"])
+        worker.end()
+        row, asked = made.row(run.id), len(made.server.asked)
+        assert 0 < asked < len(ASKED), worker.said
+        assert (row.status, row.stop_code) == ("ended", "disk-failed"), worker.said
+        assert "Traceback" not in worker.said
+        went = made.andon("resume", run.id, "--json")
+        assert (went.returncode, json.loads(went.stdout)["stop_code"]) == (0, "delivered"), went.stderr
+        assert len(set(made.server.bodies)) == len(ASKED)
+        assert len(made.server.bodies) <= len(ASKED) + 1
+        verified = made.andon("log", run.id, "--verify")
+        assert verified.stdout.startswith("intact: "), verified.stdout

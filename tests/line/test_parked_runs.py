@@ -1,21 +1,21 @@
-"""Runs that wait for a person with nobody there: nothing of them is left but rows, and any worker goes on from those."""
+"""Runs that wait for a person with nobody there: nothing is left but rows, and any worker goes on from those."""
 
 import json
 import os
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import database_kit
 import pytest
 from durable_kit import (
     BRANCH,
     CI,
+    LONG,
+    LONG_FILES,
     MAKE_CI,
+    PARKED_KEY,
     SHORT,
     Outcome,
     Script,
@@ -29,12 +29,15 @@ from durable_kit import (
 from lane_kit import FILES, git, plan, review, write
 from process_kit import REPORT, WRITE, WRITE_TEST, answer, command
 
-from andon.line.db import approvals, messages, runs
+from andon.line.bundle import open_bundle
+from andon.line.db import approvals, messages
 from andon.line.db.again import again
 from andon.line.db.database import Database, database_url
 from andon.line.steps import Answer, Ask, Gate
 from andon.records.errors import UserError
+from andon.sandbox.repository import Repository
 
+FIXTURES = Path(__file__).parent / "fixtures"
 pytestmark = pytest.mark.xdist_group("parked-runs")
 
 ALWAYS = FILES | {"factory/andon.toml": '[approvals]\nplan = "always"\n'}
@@ -276,3 +279,24 @@ def test_a_bundle_goes_on_on_another_machine(made: Shop, tmp_path: Path) -> None
     assert repeated(made, list(dict.fromkeys(made.server.bodies))) == []
     assert len(made.server.bodies) == 5
     assert made.andon("log", run.id, "--verify", cwd=clone).returncode == 0
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in FIXTURES.glob("parked-*.andon")))
+def test_a_run_that_an_older_version_parked_goes_on_to_its_end(tmp_path: Path, name: str) -> None:
+    with shop(tmp_path, "", LONG, LONG_FILES) as made:
+        git(made.repo, "remote", "add", "origin", "https://example.org/owner/name")
+        home = tmp_path / "state"
+        run = open_bundle(
+            FIXTURES / name,
+            Repository.open(made.repo),
+            {"ANDON_BUNDLE_KEY": PARKED_KEY, "HOME": str(tmp_path), "XDG_STATE_HOME": str(home)},
+        )
+        assert (run.status, run.phase, run.gate and run.gate.name) == ("parked", 1, "effect-1")
+        made.answer(run.id)
+        made.work(state="state/andon")
+        row = made.row(run.id)
+        assert (row.stop_code, row.message) == ("delivered", f"Branch {BRANCH} holds the change and the papers.")
+        assert row.result is not None
+        assert CI in [one.path for one in row.result.files]
+        assert made.server.asked[0] == ("executor", 8), "what the other version asked is not asked again"
+        assert made.andon("log", run.id, "--verify").returncode == 0

@@ -68,6 +68,21 @@ def test_the_row_holds_all_that_the_run_will_need(db: Database, repo: Path) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "provider"),
+    [
+        ({"model": "m"}, "api.openai.com"),
+        ({"model": "anthropic/claude-opus-4-8"}, "claude.example:8443"),
+        ({"model": "chat/m", "reviewer": "anthropic/claude-opus-4-8"}, "claude.example:8443+api.openai.com"),
+    ],
+)
+def test_the_servers_that_a_run_will_ask_are_named(
+    db: Database, repo: Path, options: dict[str, str], provider: str
+) -> None:
+    run = put(db, repo, options=RunOptions(started=7, **options), ANTHROPIC_BASE_URL="https://k@Claude.example:8443")
+    assert run.provider == provider
+
+
 def test_the_server_is_openai_where_nobody_names_another(db: Database, repo: Path) -> None:
     assert put(db, repo).provider == "api.openai.com"
 

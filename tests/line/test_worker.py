@@ -15,9 +15,13 @@ import pytest
 import worker_kit
 from worker_kit import STEPS
 
-from andon.line.db import messages, runs, workers
+from andon.line.db import events, messages, runs, workers
 from andon.line.db.database import Database
+from andon.line.db.events import EventRow
 from andon.line.db.runs import NewRun, Run, RunOptions
+from andon.line.follow import follow
+from andon.line.worker_ids import bury
+from andon.records.errors import UserError
 from andon.records.task import Task
 
 PROGRAM = Path(worker_kit.__file__)
@@ -304,3 +308,36 @@ def test_an_idle_worker_hardly_works(factory: Factory) -> None:
 def cpu_seconds(process: Process) -> float:
     fields = Path(f"/proc/{process.process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_a_worker_whose_process_is_gone_from_this_machine_is_not_waited_for(factory: Factory) -> None:
+    gone, alive = factory.start(), factory.start()
+    elsewhere = workers.Worker("elsewhere:1:0", host="elsewhere", pid=1, kind="serve", slots=1, version="0")
+    workers.beat(factory.db, elsewhere)
+    wait_for(lambda: len(workers.alive(factory.db)) == 3)
+    gone.send(KILL)
+    gone.end()
+    bury(factory.db)
+    assert {worker.id for worker in workers.alive(factory.db)} == {alive.id, elsewhere.id}
+
+
+def test_a_run_is_followed_from_any_event_to_its_end(factory: Factory) -> None:
+    factory.add("run-a")
+    factory.go(0)
+    factory.start()
+    worker = wait_for_worker(factory, "run-a")
+    told = [EventRow(seq, "2026-11-29T06:00:00.000Z", "phase", f'{{"seq": {seq}}}') for seq in (1, 2, 3)]
+    events.append(factory.db, "run-a", worker, told[:2])
+    following = follow(factory.db, "run-a", after=1, look=0.02)
+    assert next(following) == told[1]
+    events.append(factory.db, "run-a", worker, told[2:])
+    factory.go()
+    assert list(following) == told[2:]
+    with pytest.raises(UserError, match="there is no run 'run-z'"):
+        next(follow(factory.db, "run-z"))
+
+
+def wait_for_worker(factory: Factory, name: str) -> str:
+    """Return who works on a run."""
+    wait_for(lambda: factory.get(name).worker)
+    return str(factory.get(name).worker)

@@ -11,6 +11,7 @@ from effect_kit import tier as tier
 
 from andon.guardrails.effects import Effect
 from andon.mcp_servers.effect_gate import Settled
+from andon.mcp_servers.settled import FileChange
 from andon.records.calls import ToolCall
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
@@ -32,7 +33,19 @@ def rules(settled: Settled) -> dict[str, str]:
 
 async def test_an_ordinary_change_stands_and_costs_no_word(ground: Ground) -> None:
     settled = await ground.after("echo 'VALUE = 2' > src/app.py; rm src/other.py; mkdir new; echo x > new/x.py")
-    assert settled == Settled(changed=("new/x.py", "src/app.py", "src/other.py"))
+    assert settled == Settled(
+        changed=("new/x.py", "src/app.py", "src/other.py"),
+        files=(
+            FileChange("new/x.py", "added", "@@ -0,0 +1 @@\n+x"),
+            FileChange("src/app.py", "changed", "@@ -1 +1 @@\n-VALUE = 1\n+VALUE = 2"),
+            FileChange("src/other.py", "removed", "@@ -1 +0,0 @@\n-OTHER = 1"),
+        ),
+    )
+
+
+async def test_what_is_no_part_of_a_change_is_not_told_as_one(ground: Ground) -> None:
+    settled = await ground.after("mkdir -p __pycache__; echo x > __pycache__/a.pyc; echo x > .env")
+    assert settled.files == ()
 
 
 async def test_a_call_that_left_nothing_is_free(ground: Ground) -> None:
@@ -199,7 +212,8 @@ async def test_a_credential_the_base_holds_may_be_moved(open_ground: Open) -> No
     held = f"token = '{TOKEN}'\n"
     ground = await open_ground({**FILES, "src/old.py": held})
     settled = await ground.after("mv src/old.py src/new.py; echo x=1 >> src/new.py")
-    assert settled == Settled(changed=("src/new.py", "src/old.py"))
+    assert (settled.changed, settled.undone, settled.held) == (("src/new.py", "src/old.py"), (), ())
+    assert [(one.path, TOKEN in one.diff) for one in settled.files] == [("src/new.py", False), ("src/old.py", False)]
 
 
 async def test_a_weakened_test_is_held_and_a_new_one_is_free(ground: Ground) -> None:

@@ -8,6 +8,7 @@ from mcp import Client
 from mcp.shared.exceptions import MCPError
 
 from andon.guardrails.budgets import Budget
+from andon.guardrails.stalls import SAME_FAILURES
 from andon.mcp_servers.meter import Meter
 from andon.mcp_servers.toolset import Workbench, build_toolset
 from andon.records.budget import Allowance
@@ -144,3 +145,19 @@ async def test_going_on_with_refused_repeats_ends_the_run_as_stuck(bench: Bench)
         StopCode.STUCK,
         "The executor repeated calls that were refused as repeats, last read_file",
     )
+
+
+async def test_a_failure_that_no_change_moves_is_told_below_the_answer_and_then_ends_the_run(bench: Bench) -> None:
+    metered = Metered(bench)
+
+    async def turn(number: int) -> str:
+        metered.budget.after_answer("executor", Usage(requests=1))
+        await metered.call("run_command", command=f"echo {number} > src/try.txt")
+        return (await metered.call("run_command", command="echo boom; exit 1"))[1]
+
+    texts = [await turn(number) for number in range(2 * SAME_FAILURES)]
+    [nudged] = [data for kind, data in bench.journal.events if kind == "role.nudged"]
+    assert nudged["role"] == "executor"
+    assert [number for number, text in enumerate(texts, 1) if text.endswith(f"\n\n{nudged['text']}")] == [SAME_FAILURES]
+    code, message = await metered.stop("run_command", command="echo once more > src/try.txt")
+    assert (code, "met the same failure in 12 turns" in message) == (StopCode.STUCK, True)

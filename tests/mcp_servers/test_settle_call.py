@@ -109,7 +109,10 @@ async def test_a_client_reads_below_the_answer_what_was_undone_and_held(
         ("effect.held", {"path": CI, "rule": "review-control", "reason": held, **whose}),
     ]
     assert entry.startswith("100644 ")
-    assert [kind for kind, _ in journal.events] == ["tool.called", "effect.undone", "effect.held"]
+    changed = [(data["path"], data["how"], data["diff"]) for kind, data in journal.events if kind == "file.changed"]
+    assert changed == [("a.py", "added", "@@ -0,0 +1 @@\n+x"), ("src/make.py", "added", f"@@ -0,0 +1 @@\n+{script}")]
+    kinds = [kind for kind, _ in journal.events if kind != "file.changed"]
+    assert kinds == ["tool.called", "effect.undone", "effect.held"]
     assert await ground.lies(f"cat {CI}; ls -A") == (
         "on: push\n.git\n.github\n.gitignore\na.py\nfactory\nlib\nrun.sh\nsrc\ntests\n"
     )

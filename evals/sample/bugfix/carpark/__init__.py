@@ -1,0 +1,1 @@
+"""Tickets, prices and the daily report of a car park."""

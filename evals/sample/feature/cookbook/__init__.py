@@ -1,0 +1,1 @@
+"""A cookbook for the command line."""

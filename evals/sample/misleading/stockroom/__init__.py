@@ -1,0 +1,1 @@
+"""Proposes what a workshop has to order."""

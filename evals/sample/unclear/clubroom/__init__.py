@@ -1,0 +1,1 @@
+"""Fees and reminders of a rowing club."""
