@@ -41,7 +41,7 @@ def _pattern(repository: Repository) -> NewRun:
         task=Task(id="task", title="Mend addition", acceptance_criteria=["add(1, 2) is 3"]),
         branch="",
         base_commit=repository.head(),
-        options=RunOptions(model="scripted", started=1_700_000_000),
+        options=RunOptions(model="scripted", stream=False, started=1_700_000_000),
         provider="models.example",
     )
 

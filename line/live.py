@@ -51,21 +51,6 @@ class LiveModels:
         """Return the server that is asked for the model of that name."""
         return self.servers[maker_of(name)]
 
-    @property
-    def base_url(self) -> str | None:
-        """The server with OpenAI's interfaces; None is OpenAI itself."""
-        return self._openai().base_url
-
-    @property
-    def key(self) -> str:
-        """The key of that server."""
-        return self._openai().key
-
-    def _openai(self) -> ModelServer:
-        if OPENAI not in self.servers:
-            raise UserError("no model here is asked over an interface of OpenAI")
-        return self.servers[OPENAI]
-
 
 def choose_models(settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, root: Path) -> LiveModels:
     """Return the models of a run in the repository at `root`; nothing is loaded and nobody is asked.

@@ -25,7 +25,12 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_samples_are_listed() -> None:
-    assert sample_names() == ["watchlist"]
+    assert sample_names() == ["bugfix", "feature", "misleading", "refactor", "unclear", "watchlist"]
+
+
+def test_the_history_names_the_project_and_not_the_sample(tmp_path: Path) -> None:
+    other = copy_sample("bugfix", tmp_path / "other")
+    assert git(other, "log", "--format=%an|%cn|%s") == "Carpark demo|Carpark demo|The carpark service\n"
 
 
 def test_the_sample_is_one_clean_commit_on_main(sample: Path) -> None:
@@ -135,7 +140,7 @@ def test_the_context_is_the_one_of_the_guide(sample: Path) -> None:
 
 @pytest.mark.parametrize("name", ["none", "", ".", "..", "../sample/watchlist", "watchlist/tests"])
 def test_an_unknown_sample_is_refused_with_the_known_ones(name: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"there is no sample .*; the samples are: watchlist"):
+    with pytest.raises(UserError, match=r"there is no sample .*; the samples are: bugfix, .*, watchlist"):
         copy_sample(name, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 

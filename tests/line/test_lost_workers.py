@@ -121,6 +121,7 @@ def test_a_run_begun_by_another_version_begins_its_phase_anew_and_says_so(
     hold_first(made, "executor", 1)
     worker = made.serve()
     made.wait_for(made.server.held.is_set)
+    made.wait_for(lambda: "handoff" in [one.kind for one in events_of(made, run.id)])
     worker.kill()
     made.bury()
     monkeypatch.setattr("andon.line.engine.FLOW_VERSION", 2)
