@@ -67,7 +67,10 @@ def _output(item: TResponseInputItem) -> Any:
 
 
 def _text(output: Any) -> str:
-    return output if isinstance(output, str) else json.dumps(output, ensure_ascii=False, default=str)
+    if isinstance(output, str):
+        return output
+    texts = [str(part["text"]) for part in output if isinstance(part, dict) and "text" in part]
+    return "".join(texts) or json.dumps(output, ensure_ascii=False, default=str)
 
 
 def _size(item: TResponseInputItem) -> int:

@@ -31,10 +31,14 @@ def approve(args: argparse.Namespace) -> int:
     """
     open_streams()
     if args.approval is None:
-        if args.kind or args.edit:
+        if args.kind or args.edit or args.answer:
             raise UserError("which one? `andon approve` lists what waits")
         return _list(args)
     answer = Answer("edit") if args.edit else Answer("kind") if args.kind else Answer("yes")
+    if args.answer is not None:
+        # What is said at a planner's question is the answer to it.
+        answer = Answer("no", clean_text(args.answer))
+        return _answer(args, answer, "once", said=True)
     return _answer(args, answer, "kind" if args.kind else "once")
 
 
@@ -48,15 +52,21 @@ def deny(args: argparse.Namespace) -> int:
     return _answer(args, Answer("no", clean_text(args.reason)), "deny", args.reason)
 
 
-def _answer(args: argparse.Namespace, answer: Answer, of_client: ApprovalAnswer, reason: str = "") -> int:
+def _answer(
+    args: argparse.Namespace, answer: Answer, of_client: ApprovalAnswer, reason: str = "", *, said: bool = False
+) -> int:
     repository = Repository.open(Path(args.directory))
     wanted = args.approval
     of_runs = _of_runs(repository)
     here = "/" not in wanted and (repository.root / APPROVALS / f"{wanted}.json").exists()
     if of_runs and not here and (asked := of_runs.find(wanted)):
+        if said and asked.gate.subject != "question":
+            raise UserError(f"{wanted} is no planner's question: approve it without --answer, or deny it")
         return of_runs.answer(asked, answer, edit=answer.kind == "edit", as_json=args.json)
     store = ApprovalStore.of(repository.root, os.environ)
     found = store.get(wanted)
+    if said:
+        raise UserError(f"{wanted} is no planner's question: approve it without --answer, or deny it")
     if answer.kind == "edit":
         raise UserError(f"{wanted} is about no plan: there is nothing to edit; approve or deny it")
     return answer_client(store, found, of_client, reason, as_json=args.json)

@@ -12,6 +12,7 @@ was shown as sha256.
   andon approve task-001             what the run of this task asks; a run's id does as well
   andon approve ab12cd34 --kind      allow what this rule asks about, for the rest of its run
   andon approve ab12cd34 --edit      change the plan in $VISUAL or $EDITOR, and let the run go on with it
+  andon approve ab12cd34 --answer TEXT   answer what the planner asks
   andon deny ab12cd34 --reason TEXT  say no; the model is told why
 
 A run waits at no cost, for as long as its question says; it goes on as soon as a worker is alive (`andon serve`), or
@@ -43,6 +44,7 @@ def add_approvals(commands: "argparse._SubParsersAction[argparse.ArgumentParser]
     instead = approve.add_mutually_exclusive_group()
     instead.add_argument("--kind", action="store_true", help="this kind for the rest of the run, not just once")
     instead.add_argument("--edit", action="store_true", help="change the plan first, in your editor")
+    instead.add_argument("--answer", metavar="TEXT", help="what the planner asked for")
     deny = commands.add_parser(
         "deny", help="say no to what waits for a person", description=_APPROVE, epilog=_EXITS, formatter_class=raw
     )

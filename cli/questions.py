@@ -18,6 +18,7 @@ from andon.records.errors import UserError
 from andon.records.plan import PlanPayload
 
 _WORDS = {word: word[0] for word in ("y", "yes", "k", "kind", "n", "no", "e", "edit", "s", "stop")}
+_KEYS = {"question": "  [y]es: as it proposes  [n] and your answer  [s]top: "}
 _LINE_BYTES = 65_536
 
 
@@ -64,7 +65,7 @@ class Questions:
         if gate.kind:
             say(self._console, (f"yes: this once; kind: {gate.kind}", MUTED), mark="  ")
         while True:
-            said = await self._line(f"  [y]es  {kind}[n]o (say why)  {edit}[s]top: ")
+            said = await self._line(_KEYS.get(gate.subject, f"  [y]es  {kind}[n]o (say why)  {edit}[s]top: "))
             if said is None:
                 return Answer("stop")
             word, _, rest = said.strip().partition(" ")

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from andon.agents.lane import run_lane
@@ -17,11 +17,12 @@ from andon.guardrails.paths import is_hidden
 from andon.line.base_files import CommitFiles
 from andon.line.job import Job
 from andon.line.lane import Lane
+from andon.line.planners_question import ASK_PERSON, judge_question
 from andon.mcp_servers.inprocess import ToolConnection
 from andon.mcp_servers.meter import Meter
 from andon.mcp_servers.own_tools import OwnTool
 from andon.mcp_servers.toolset import Workbench
-from andon.records.plan import AmendPlan
+from andon.records.plan import AmendPlan, AskPerson
 from andon.records.review import Review
 
 if TYPE_CHECKING:
@@ -72,9 +73,17 @@ async def agents_phase(
         lane.amend,
         judge=lane.amendments.judge,
     )
+    ask = OwnTool(
+        ASK_PERSON,
+        "Ask a person what must be known before there can be a plan. Once.",
+        AskPerson,
+        lane.ask_person,
+        judge=partial(judge_question, lane),
+    )
+    own = {"planner": [ask], "executor": [amend]}
     connections: dict[Role, MCPServer] = {}
     for role in models:
-        connection = ToolConnection(workbench, role, lane.engine, own=[amend] if role == "executor" else [])
+        connection = ToolConnection(workbench, role, lane.engine, own=own.get(role, []))
         stack.push_async_callback(connection.cleanup)
         await connection.connect()
         connections[role] = connection

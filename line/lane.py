@@ -24,6 +24,7 @@ from andon.line.final_tree import allowed_paths, closed_in_tree, held_patch
 from andon.line.job import Job
 from andon.line.lane_state import LaneState
 from andon.line.plan_files import small_files
+from andon.line.planners_question import ask_planners
 from andon.line.run_folder import RunFolder
 from andon.line.steering import Steering, with_said
 from andon.line.steps import Engine, Gate
@@ -33,7 +34,7 @@ from andon.records.base import Record
 from andon.records.calls import Decision, Role, ToolCall
 from andon.records.checks import CheckRecord, Comparison, TestResult
 from andon.records.errors import RunError
-from andon.records.plan import AmendPlan, ChangeReport, Plan, PlanPayload
+from andon.records.plan import AmendPlan, AskPerson, ChangeReport, Plan, PlanPayload
 from andon.records.project import ProjectSetup
 from andon.records.review import Review
 from andon.records.stops import StopCode
@@ -132,10 +133,12 @@ class Lane(LaneState):
     @property
     def waits(self) -> bool:
         """True if a person has to answer before the next turn."""
-        return self.unapproved is not None or bool(self.held)
+        return self.unapproved is not None or bool(self.held) or bool(self.question)
 
     async def answered(self) -> Start | Told:
         """Ask what has to be answered, and return how the work goes on."""
+        if self.question:
+            return Told(await ask_planners(self))
         if self.unapproved is not None:
             return await self._plan_answered(self.unapproved)
         while self.held:
@@ -154,6 +157,11 @@ class Lane(LaneState):
     async def amend(self, amendment: AmendPlan, _: object) -> str:
         """Add to the plan what was judged and allowed."""
         return self.amendments.grant(amendment)
+
+    async def ask_person(self, asked: AskPerson, _: object) -> str:
+        """Keep the planner's question for a person, who is asked after this turn."""
+        self.question = asked.question
+        return "A person is asked; you read the answer next."
 
     def hold(self, held: Sequence[Held]) -> str:
         """Keep changes that were undone until a person is asked, after this turn; return what the model is told."""

@@ -24,6 +24,7 @@ class LaneNotes:
         self._budget = budget
         self._lane = lane
         self._held: list[Held] = [read(each) for each in saved.held] if saved else []
+        self._question = saved.question if saved else ""
         self._amended = len(saved.amendments) if saved else 0
 
     def take(self) -> dict[str, Any]:
@@ -36,6 +37,8 @@ class LaneNotes:
         if lane.held != self._held:
             self._held = list(lane.held)
             noted["held"] = [written(each) for each in lane.held]
+        if lane.question != self._question:
+            self._question = noted["question"] = lane.question
         if len(lane.amendments.granted) != self._amended:
             new = lane.amendments.granted[self._amended :]
             self._amended += len(new)
@@ -56,6 +59,8 @@ class LaneNotes:
         if (held := noted.get("held")) is not None:
             lane.held = [read(each) for each in held]
             self._held = list(lane.held)
+        if (question := noted.get("question")) is not None:
+            self._question = lane.question = question
         for each in noted.get("amended", []):
             lane.amendments.again(AmendPlan.model_validate(each))
             self._amended += 1

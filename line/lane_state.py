@@ -20,6 +20,8 @@ class Counts:
     """Handovers of a tree that policy refuses."""
     unchanged: int = 0
     """Handovers without a change."""
+    questions: int = 0
+    """Questions of the planner that a person answered."""
     contradicted: int = 0
     """Reviews that passed against a record."""
 
@@ -44,6 +46,8 @@ class LaneState:
     """True if a person agreed to the plan, or worded it."""
     held: list[Held] = field(default_factory=list)
     """Changes that were undone until a person allows them."""
+    question: str = ""
+    """What the planner asks a person; empty: nothing."""
     unapproved: PlanPayload | None = None
     """The plan that a person reads."""
     told: list[str] = field(default_factory=list)

@@ -51,6 +51,7 @@ class SavedLane(BaseModel):
     told: list[str]
     said: list[str] = []
     unapproved: PlanPayload | None
+    question: str = ""
     reviewed: str
     counts: dict[str, int]
     amendments: list[AmendPlan]
@@ -100,6 +101,7 @@ def save_lane(lane: Lane) -> SavedLane:
         told=lane.told,
         said=lane.said,
         unapproved=lane.unapproved,
+        question=lane.question,
         reviewed=lane.reviewed,
         counts=asdict(lane.counts),
         amendments=lane.amendments.granted,
@@ -118,6 +120,7 @@ def restore_lane(lane: Lane, saved: SavedLane, workspace: str) -> None:
     lane.under_review, lane.plan_approved = saved.under_review, saved.plan_approved
     lane.held, lane.told = [read(each) for each in saved.held], list(saved.told)
     lane.said[:] = saved.said
+    lane.question = saved.question
     lane.unapproved, lane.reviewed, lane.counts = saved.unapproved, saved.reviewed, Counts(**saved.counts)
     lane.amendments.granted[:] = saved.amendments
     lane.asks.asked, lane.asks.looked = saved.asked, saved.looked

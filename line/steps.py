@@ -19,7 +19,7 @@ class Gate:
 
     name: str
     """Unique in the run."""
-    subject: Literal["plan", "tool", "effect", "evidence"]
+    subject: Literal["plan", "tool", "effect", "evidence", "question"]
     """What is asked about."""
     question: str
     """What the person decides, in a sentence, made from records."""

@@ -87,7 +87,7 @@ MEANINGS: dict[StopCode, Meaning] = {
     StopCode.QUESTION: Meaning(
         "waiting-approval",
         10,
-        "The planner cannot plan without an answer: give it with `andon deny RUN --reason ANSWER`, or say in the task "
+        "The planner cannot plan without an answer: give it with `andon approve RUN --answer TEXT`, or say in the task "
         "what it asks for and run it again.",
     ),
     StopCode.SECURITY_FINDINGS: Meaning(

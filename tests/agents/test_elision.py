@@ -84,7 +84,7 @@ def test_outputs_made_of_parts_keep_their_form_and_short_ones_stay() -> None:
     shown = cast("list[Any]", outputs(elided(items, BUDGET)))
     assert (shown[0][0]["type"], shown[0][0]["text"][:40], shown[1]) == (
         "input_text",
-        "[4036 bytes of this output were left out",
+        "[4000 bytes of this output were left out",
         "done",
     )
 

@@ -126,4 +126,5 @@ def test_a_second_review_is_shown_what_changed_since_the_first(tmp_path: Path) -
     mend = [call("edit_file", path="calc.py", edits=[{"old": "return a - b", "new": "return -b + a"}])]
     ran = run_line(root, [plan()], *CHANGE, [report()], [review("changes")], mend, [report()], passed())
     assert ran.result.stop_code == "delivered"
-    assert "# Diff since review 1: 1 file\n" in ran.first_inputs()[-1]
+    since = "# Changed since review 1; the diff from the base has it\n- calc.py +1 -1: lines 6\n"
+    assert since in ran.first_inputs()[-1]
