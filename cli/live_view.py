@@ -107,6 +107,10 @@ class LiveView:
                 self._refused(f"{data['tool']} refused", data)
             case "budget.note":
                 self._line("", (f"told the {data['role']}: {data['left']} left ({data['limit']})", MUTED))
+            case "person.said":
+                self._line("", (f"{data['by']} said: ", "bold"), data["text"], most=_BODY_LINES)
+            case "role.nudged":
+                self._line("", (f"told the {data['role']}: ", MUTED), data["text"], most=_BODY_LINES)
             case "handoff.refused":
                 self._refused("handoff refused", data)
             case "review.given":

@@ -97,6 +97,10 @@ def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind
             return f"    {data['tool']} refused: {_short(str(data.get('reason', '')))}"
         case "budget.note":
             return f"    told the {data['role']}: {data['left']} left ({data['limit']})"
+        case "person.said":
+            return f"  {data['by']} said: {_short(data['text'])}"
+        case "role.nudged":
+            return f"    told the {data['role']}: {_short(data['text'])}"
         case "handoff":
             return f"  {data['source']} → {data['target']}"
         case "handoff.refused":
