@@ -41,6 +41,9 @@ _STATUS = {
 class AnthropicModel(Model):
     """One model; it asks once and does not retry. The arguments of its methods are those of `Model`."""
 
+    signs_history = True
+    """Thoughts of newer models are signed with the conversation they were had in."""
+
     def __init__(
         self, model: str, *, base_url: str | None, api_key: str, http_client: httpx2.AsyncClient | None = None
     ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 from agents import Model, ModelResponse, ModelSettings, OpenAIResponsesModel
 from agents.items import TResponseStreamEvent
-from openai import AsyncOpenAI
+from openai import AsyncOpenAI, Omit
 from openai.types.responses import Response, ResponseCompletedEvent
 
 from andon.agents.answers import IncompleteAnswer
@@ -92,6 +92,14 @@ class _Responses(OpenAIResponsesModel):
                 if isinstance(event, ResponseCompletedEvent):
                     _check_whole(event.response)
                 yield event
+
+    def _build_response_create_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        made = super()._build_response_create_kwargs(*args, **kwargs)
+        # The client would walk over every item again, three quarters of a turn in a long run; they are JSON already.
+        whole = {
+            name: made.pop(name) for name in ("input", "tools") if name in made and not isinstance(made[name], Omit)
+        }
+        return made | {"extra_body": {**whole, **(made.get("extra_body") or {})}}
 
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:
         response = await super()._fetch_response(*args, **kwargs)

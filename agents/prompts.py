@@ -6,5 +6,5 @@ from andon.records.calls import Role
 
 
 def role_text(role: Role) -> str:
-    """Return the instructions of `role`, at most 800 bytes of UTF-8."""
+    """Return the instructions of `role`, at most 900 bytes of UTF-8."""
     return (files("andon.agents") / "prompts" / f"{role}.md").read_text(encoding="utf-8").rstrip("\n")

@@ -13,7 +13,7 @@ from agents.retry import ModelRetryAdviceRequest
 
 from andon.agents.answers import CutShort, IncompleteAnswer, ModelAnswer
 from andon.agents.model_names import OPENAI, Maker
-from andon.records.errors import RunError
+from andon.records.errors import LastingFailure, RunError
 from andon.records.stops import StopCode
 
 ATTEMPTS = 4
@@ -68,7 +68,8 @@ async def complete_answer(
     and within `LONGEST_ANSWER`; `again` is told why and after how many seconds.
 
     Raises:
-        RunError: `provider-failed` with a sentence for people; or the RunError hidden in a failure, untried again.
+        RunError: `provider-failed` with a sentence for people, a `LastingFailure` where asking later is of no use; or
+            the RunError hidden in a failure, untried again.
     """
     attempt, clock = 1, asyncio.get_running_loop().time
     deadline = clock() + LONGEST_ANSWER
@@ -81,7 +82,9 @@ async def complete_answer(
                 raise stop from None
             wait = _wait(model, error, attempt)
             if wait is None or clock() + wait >= deadline:
-                raise RunError(StopCode.PROVIDER_FAILED, _sentence(error, attempt)) from error
+                lasting = wait is None and attempt < ATTEMPTS
+                kind = LastingFailure if lasting else RunError
+                raise kind(StopCode.PROVIDER_FAILED, _sentence(error, attempt)) from error
             again(_sentence(error, attempt), wait)
         await asyncio.sleep(wait)
         attempt += 1

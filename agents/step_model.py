@@ -39,6 +39,11 @@ class StepModel(Model):
         self.answer: ModelAnswer | None = None
         """The last answer."""
 
+    @property
+    def signs_history(self) -> bool:
+        """True where a provider takes back only the conversation it had: its thoughts are signed with what was said."""
+        return bool(getattr(self._model, "signs_history", False))
+
     async def get_response(self, *args: Any, **kwargs: Any) -> ModelResponse:
         """Answer as the wrapped model does; the arguments are those of `Model.get_response`.
 

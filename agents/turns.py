@@ -17,11 +17,13 @@ from agents import (
     ToolExecutionConfig,
     TResponseInputItem,
 )
-from agents.run_config import ToolErrorFormatterArgs
+from agents.run_config import CallModelData, ModelInputData, ToolErrorFormatterArgs
 from agents.tracing import set_trace_provider
 from agents.tracing.provider import DefaultTraceProvider
 
+from andon.agents.elision import elided
 from andon.agents.provider_calls import typed_stop
+from andon.agents.step_model import StepModel
 from andon.records.errors import RunError
 from andon.records.events import Events
 from andon.records.stops import StopCode
@@ -84,9 +86,18 @@ def _config() -> RunConfig:
         trace_include_sensitive_data=False,
         tool_not_found_behavior="return_error_to_model",
         tool_error_formatter=_no_such_tool,
+        call_model_input_filter=_shortened,
         # One workspace: calls of one answer run one after another, in the model's order.
         tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1),
     )
+
+
+def _shortened(data: CallModelData[Any]) -> ModelInputData:
+    """Return what a model is sent: a long conversation without its old outputs, where its provider lets them go."""
+    given, model = data.model_data, data.agent.model
+    if isinstance(model, StepModel) and model.signs_history:
+        return given
+    return ModelInputData(input=elided(given.input), instructions=given.instructions)
 
 
 def _no_such_tool(args: ToolErrorFormatterArgs[Any]) -> str | None:

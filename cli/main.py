@@ -55,10 +55,10 @@ run-event.json describes them and `andon log RUN --json` prints them later. The 
 schema_version; seq is 0 in what is shown and not stored (model.delta), which a run that another worker has does not
 show. model.answered has the usage, and with so_far the run's; file.changed has the diff of one file of one call.
 
-Set OPENAI_API_KEY (OPENAI_BASE_URL for another server), or ANTHROPIC_API_KEY for models named anthropic/NAME. A model
-is named openai/NAME or just NAME (OpenAI Responses), chat/NAME (any Chat Completions server), or anthropic/NAME (Claude).
-Flags go before ANDON_MODEL, ANDON_PLANNER_MODEL, ANDON_EXECUTOR_MODEL and ANDON_REVIEWER_MODEL, and these before
-[models] in factory/andon.toml.
+Set OPENAI_API_KEY (OPENAI_BASE_URL for another server), or ANTHROPIC_API_KEY for models named anthropic/NAME.
+A model is named openai/NAME or just NAME (OpenAI Responses), chat/NAME (any Chat Completions server), or anthropic/NAME
+(Claude). Flags go before ANDON_MODEL, ANDON_PLANNER_MODEL, ANDON_EXECUTOR_MODEL and ANDON_REVIEWER_MODEL, and these
+before [models] in factory/andon.toml.
 [limits] there says what a run may spend: model_calls, tokens, cost, minutes, tool_calls, for all roles or for one.
 Your working tree, index, branch and configuration are not touched; the run starts from the commit HEAD names.
 """
@@ -125,6 +125,9 @@ _COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code of DESIGN §5."""
+    # Loading a model SDK and the engine makes a million objects that stay: looking through them again and again while
+    # they come is a tenth of the start.
+    gc.set_threshold(50_000, 10, 10)
     parser = _parser()
     args = parser.parse_args(argv)
     catch_signals(interrupt)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from andon.agents.replies import Repairable, Start, Told, Waits
+from andon.context.findings import misplaced
 from andon.context.near import Near, near_plan
 from andon.context.packets import executor_packet, repair_packet, reviewer_packet
 from andon.context.reader import Reader
@@ -390,6 +391,9 @@ class Lane(LaneState):
         wanted = list(range(1, len(plan.acceptance_criteria) + 1))
         if numbers != wanted:
             raise Repairable(f"criteria must name each criterion once: expected the numbers {wanted}, got {numbers}")
+        diff = self.store.diff(self.base_tree, self.tree)
+        if wrong := misplaced(review.findings, diff, set(self.job.files.paths)):
+            raise Repairable("; ".join(wrong))
         self.reviews.append(review)
         findings = [finding.model_dump() for finding in review.findings]
         self.events.emit("review.given", verdict=review.verdict, summary=review.summary, findings=findings)

@@ -236,7 +236,7 @@ class Phases:
         stand.events.conclude()
         checkpoint = await self._kept(stand, course, parked) if parked else ""
         await clean_up(course, keep_tree=code is not StopCode.DELIVERED)
-        if code is StopCode.PROVIDER_FAILED:
+        if code is StopCode.PROVIDER_FAILED and not stand.state.lasting:
             await patiently(lambda: providers.failed(place.db, run.provider, message))
             if place.retries and run.attempt < _TRIES:
                 return await self._put_back(stand, message)

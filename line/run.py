@@ -19,7 +19,7 @@ from andon.line.run_state import RunState, UsageSum
 from andon.line.steps import Ask, InProcessEngine
 from andon.line.stop_of import stop_of
 from andon.line.uninterrupted import uninterrupted
-from andon.records.errors import RunError, UserError
+from andon.records.errors import LastingFailure, RunError, UserError
 from andon.records.parked import Parked
 from andon.records.result import RunResult
 from andon.records.stops import MEANINGS, StopCode
@@ -81,6 +81,7 @@ async def ending(course: Course) -> tuple[StopCode, str]:
         if isinstance(error, Parked) and course.engine.parks:
             raise
         code, message = stop_of(error)
+        state.lasting = isinstance(error, LastingFailure)
         if code is StopCode.INTERNAL:
             with suppress(RunError):
                 course.folder.write("internal-error.txt", traceback.format_exc())

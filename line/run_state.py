@@ -42,5 +42,7 @@ class RunState:
     facts: Facts = field(default_factory=lambda: Facts(tier=""))
     lane: Lane | None = None
     review: Review | None = None
+    lasting: bool = False
+    """True if what ended the run does not pass by itself."""
     branch: str | None = None
     head_commit: str | None = None

@@ -22,6 +22,10 @@ class RunError(Exception):
         return _restored, (type(self), self.code, str(self))
 
 
+class LastingFailure(RunError):
+    """A stop that trying again does not mend: somebody has to change something first."""
+
+
 def _restored(kind: type[RunError], code: StopCode, message: str) -> RunError:
     error = kind.__new__(kind, message)
     error.code = code

@@ -16,7 +16,7 @@ DEFAULT_LANE = "default"
 LaneState = Literal["open", "paused", "halted"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_NOT_COUNTED = (StopCode.INTERRUPTED, StopCode.NEEDS_PERSON, StopCode.LANE_HALTED)
+_NOT_COUNTED = (StopCode.INTERRUPTED, StopCode.NEEDS_PERSON, StopCode.QUESTION, StopCode.LANE_HALTED)
 
 # Those that do not count are passed over; a delivered run is one of the row and ends it.
 _LAST_ENDED = (
