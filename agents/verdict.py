@@ -28,7 +28,7 @@ class FinalReview(Review):
     """A review that ends the run."""
 
     verdict: Literal["pass", "fail"]
-    """`fail` only if repair is hopeless."""
+    """`fail` if a must-fix remains that no review is left for, or repair is hopeless."""
     findings: list[Finding]
     """Empty, or notes, for a pass."""
 

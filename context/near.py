@@ -26,7 +26,7 @@ class Near:
     places: RepositoryMap = field(default_factory=RepositoryMap)
     """Where the task is likely to be worked on; only for the planner."""
     outlines: Sequence[str] = ()
-    """Definitions of files beside those of the plan; only for the executor."""
+    """Definitions of files beside those of the plan; not for the planner."""
 
 
 NOTHING_NEAR = Near()
@@ -37,7 +37,7 @@ def near_task(reader: Reader, task: Task) -> Near:
     """Return what the planner is shown of the base."""
     places = map_of(reader, task)
     return Near(
-        conventions=conventions(reader, task.context_paths),
+        conventions=conventions(reader, [*task.context_paths, *places.paths]),
         documents=named_files(reader, task, code=True),
         papers=papers(reader, task),
         places=places,
@@ -97,5 +97,5 @@ def outline_parts(near: Near) -> list[str]:
     """Return what stands beside the files of the plan, if anything does."""
     if not near.outlines:
         return []
-    heading = "# Beside them: imports and tests, the line each definition begins with (read_file shows the rest)"
+    heading = "# Related files at the base, definitions only: imports of the plan's files, tests (read_file shows all)"
     return ["\n".join([heading, *fenced("\n".join(near.outlines))])]

@@ -44,7 +44,7 @@ def _beside(reader: Reader, planned: Sequence[str]) -> Iterator[str]:
     there = [path for path in planned if path in reader.names]
     texts = reader.sources(there, limit=_FILE_BYTES)
     for path, text in texts.items():
-        yield from _imported(reader, path, text)
+        yield from imported(reader, path, text)
     stems = {_stem(path) for path in planned if not is_test(path)} - {"", "__init__", "index"}
     yield from (path for path in reader.paths if is_test(path) and is_code(path) and _stem(path) in stems)
     yield from _fixtures(reader, planned)
@@ -78,7 +78,8 @@ def _fixtures(reader: Reader, planned: Sequence[str]) -> Iterator[str]:
             folder = posixpath.dirname(folder)
 
 
-def _imported(reader: Reader, path: str, text: str) -> Iterator[str]:
+def imported(reader: Reader, path: str, text: str) -> Iterator[str]:
+    """Yield the files of the base that the file at `path`, which holds `text`, imports."""
     if suffix_of(path) == "py":
         for module in _modules(path, text):
             yield from _file_of(reader, module)

@@ -154,6 +154,7 @@ def reviewer_packet(
         *([_outside_part(outside)] if outside else []),
         *([_amended_part(amended)] if amended else []),
         *(["\n".join(listed("# Allowed by a person", [shown_path(path) for path in allowed]))] if allowed else []),
+        *outline_parts(near),
         *([since_part(since, diff, f"since review {number - 1}", REPAIR_DIFF_BYTES)] if earlier else []),
         diff_part(diff),
         _closing(task, len(plan.acceptance_criteria), f"This is review {number} of at most {rounds}. {hand_over}"),
@@ -170,8 +171,10 @@ def repair_packet(
     comparison: Comparison,
     diff: str,
     near: Near = NOTHING_NEAR,
+    *,
+    last: bool = False,
 ) -> str:
-    """Return what the executor starts from after the reviewer handed the change back."""
+    """Return what the executor starts from after the reviewer handed the change back, for the `last` time or not."""
     return _packet(
         rules_part(project),
         protected_part(protected),
@@ -180,12 +183,14 @@ def repair_packet(
         *document_parts(near),
         plan_part(plan),
         f"# Checks of the change: {comparison.outcome}\n{one_line(comparison.reason)}",
+        *outline_parts(near),
         diff_part(diff, REPAIR_DIFF_BYTES),
         _review_part(review),
         _closing(
             task,
             len(plan.acceptance_criteria),
-            "Hand over: mend every must-fix finding, then call transfer_to_reviewer with your report.",
+            f"{'This is the last repair. ' if last else ''}Hand over: mend every must-fix finding, then call "
+            "transfer_to_reviewer with your report.",
             check_calls(setup),
         ),
     )

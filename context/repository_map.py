@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from andon.context.kinds import is_code, is_test
+from andon.context.neighbours import imported
 from andon.context.plain import one_line, size
 from andon.context.ranking import FileWords, Ranked, counted, named, query_of, ranked
 from andon.context.reader import Reader
@@ -19,6 +20,7 @@ _FILE_BYTES = 200_000
 _BODY = 20_000
 """Characters of a file that are looked at."""
 _PLACES, _TESTS = 12, 5
+_BEHIND = 3
 _OUTLINED = 8
 """So many of the places are shown with their definitions."""
 _SYMBOLS, _TEST_SYMBOLS = 4, 2
@@ -36,6 +38,8 @@ class RepositoryMap:
     """False: the words of the task hardly occur."""
     by_path: int = 0
     """Files that were ranked by their paths alone."""
+    paths: tuple[str, ...] = ()
+    """The files of both."""
 
 
 @dataclass
@@ -60,13 +64,17 @@ def map_of(reader: Reader, task: Task) -> RepositoryMap:
     order = ranked(sight.query, words, len(pool))
     tests = [path for path in order.paths if is_test(path)][:_TESTS]
     places = [path for path in order.paths if not is_test(path)][:_PLACES]
-    outlined = [path for path in (*places[:_OUTLINED], *tests) if path in sight.texts]
+    # A symptom is told in the words of one module and has its cause in one that it imports.
+    behind = [path for place in places[:_OUTLINED] for path in imported(reader, place, sight.texts.get(place, ""))]
+    behind = [path for path in dict.fromkeys(behind) if path not in places and not is_test(path)][:_BEHIND]
+    outlined = [path for path in (*places[:_OUTLINED], *behind, *tests) if path in sight.texts]
+    places += behind
     sight.symbols = symbols({path: sight.texts[path] for path in outlined})
     shown = _within(
         [_line(sight, order, path, _SYMBOLS) for path in places],
         [_line(sight, order, path, _TEST_SYMBOLS) for path in tests],
     )
-    return RepositoryMap(*shown, strong=order.strong, by_path=len(pool) - len(near))
+    return RepositoryMap(*shown, paths=(*places, *tests), strong=order.strong, by_path=len(pool) - len(near))
 
 
 def _nearest(pool: Sequence[str], named_first: Sequence[str]) -> list[str]:

@@ -86,6 +86,12 @@ def _defined(body: list[ast.stmt], within: str) -> Iterator[Symbol]:
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield Symbol(f"{within}{node.name}"[:_NAME], node.lineno, node.end_lineno or node.lineno)
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and not within:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target in targets:
+                # What a module holds for others is as much of it as what it does.
+                if isinstance(target, ast.Name) and target.id.isupper():
+                    yield Symbol(target.id[:_NAME], node.lineno, node.end_lineno or node.lineno)
         if isinstance(node, ast.ClassDef) and not within:
             yield from _defined(node.body, f"{node.name}.")
 

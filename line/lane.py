@@ -265,6 +265,7 @@ class Lane(LaneState):
             self.comparison,
             diff,
             self._near(plan),
+            last=len(self.reviews) + 1 >= rounds,
         )
         return with_said(packet, self.said)
 

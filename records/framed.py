@@ -6,7 +6,7 @@ import unicodedata
 ORIGIN_CHARACTERS = 120
 """A longer origin is cut."""
 _TAG = re.compile(r"<[\s/]{0,8}data(\d{0,9})\b", re.IGNORECASE)
-_UNSAFE = re.compile(r'["<>&`]')
+_UNSAFE = re.compile(r'["<>`]')
 
 
 def framed(text: str, origin: str) -> str:

@@ -11,7 +11,7 @@ class CriterionVerdict(Record):
     """One acceptance criterion, judged."""
 
     number: int = Field(ge=1)
-    """Its number in the plan, from 1."""
+    """Its number among the criteria, from 1."""
     status: Literal["met", "not met", "not shown"]
     """`not shown` where neither diff nor checks prove it."""
     evidence: str = Field(min_length=1)
@@ -39,6 +39,6 @@ class Review(Record):
     summary: str = Field(min_length=1)
     """The reason in one or two sentences."""
     criteria: list[CriterionVerdict]
-    """Each criterion of the plan exactly once."""
+    """Each criterion exactly once."""
     findings: list[Finding]
     """What is held against the change."""

@@ -372,7 +372,7 @@ def test_the_executor_is_shown_conventions_documents_and_what_stands_beside_the_
         "# Plan",
         "# Checks at the base",
         "# Files of the plan",
-        "# Beside them: imports and tests",
+        "# Related files",
         "\n\n# Now",
     ]
     assert sorted(wanted, key=packet.index) == wanted

@@ -29,7 +29,16 @@ def test_files_whose_path_names_or_text_speak_of_the_task_come_first_with_their_
     assert map_of(reader(files), task("Format prices in the user's currency")) == RepositoryMap(
         places=("app/prices.py: load_prices 1-2, format_price 5-6", "app/page.py: show 4-5"),
         tests=("tests/test_prices.py: test_a_price_has_two_digits 1-2",),
+        paths=("app/prices.py", "app/page.py", "tests/test_prices.py"),
     )
+
+
+def test_what_a_likely_place_imports_is_a_place_too(reader: MakeReader) -> None:
+    files = {"machine.py": "from clock import minutes\n\n\ndef parking_fee():\n    return minutes()\n",
+             "clock.py": "def minutes():\n    return 60\n", "mail.py": "def send():\n    pass\n"}  # fmt: skip
+    assert map_of(reader(files), task("The parking fee is wrong")).places == (
+        "machine.py: parking_fee 4-5", "clock.py",
+    )  # fmt: skip
 
 
 def test_names_meet_words_however_they_are_written(reader: MakeReader) -> None:
