@@ -25,7 +25,7 @@ test: setup
 # One after the other: each takes what a sandbox may take.
 soak: setup
 	@scripts/setup --tests
-	@$(PYTHON) -m pytest -q -n 0 -s -m soak tests/sandbox/test_soak.py tests/line/test_durable_soak.py
+	@$(PYTHON) -m pytest -q -n 0 -s -m soak tests/sandbox/test_soak.py tests/line
 
 check: setup
 	$(PYTHON) -m ruff format --check .

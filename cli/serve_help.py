@@ -18,7 +18,8 @@ it is of a run also run, task, title, repository, phase, attempt, stop_code, exi
 
 Ctrl-C or SIGTERM: nothing more is begun, and what was worked on goes back into the queue as it stands, for another
 worker. A worker that is killed loses its runs to the others within 15 seconds; finished steps are not done again.
-A model key and a sandbox are needed where `andon run` needs them (OPENAI_API_KEY or ANTHROPIC_API_KEY); `andon doctor` says what is missing.
+A model key (OPENAI_API_KEY or ANTHROPIC_API_KEY) and a sandbox are needed as for `andon run`; `andon doctor` says what
+is missing.
 """
 
 SERVE_EXITS = """\

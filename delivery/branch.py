@@ -32,7 +32,8 @@ def deliver(
 
     The papers become `factory/runs/<task-id>/NAME`; papers of an earlier run of the task go. `when` is in Unix seconds.
     `holding` says in the second commit what the papers are.
-    The same arguments give the same ids, and doing it twice is doing it once. Index, working tree and configuration of the repository stay as they are.
+    The same arguments give the same ids, and doing it twice is doing it once. Index, working tree and configuration of
+    the repository stay as they are.
 
     Raises:
         UserError: the branch exists or cannot be named so.

@@ -70,8 +70,8 @@ DEFINITIONS: dict[str, Definition] = {
         ),
         Definition(
             "git",
-            "Local git: status diff log show blame ls-files grep rev-parse, branch --list; who may edit: add, restore -- FILE. "
-            f"The line commits and publishes. {_OUTPUT}",
+            "Local git: status diff log show blame ls-files grep rev-parse, branch --list; who may edit: add, "
+            f"restore -- FILE. The line commits and publishes. {_OUTPUT}",
             False,
         ),
         Definition("docs_lookup", "Look up the project's documents and installed packages, offline.", True),

@@ -12,9 +12,9 @@ import pytest
 from lane_kit import CHANGE, Ran, git, plan, report, review, run_line
 
 from andon.intake.queue import update_status
-from andon.line.steps import Answer, Gate
 from andon.line.event_log import EventLog
 from andon.line.run_folder import RunFolder
+from andon.line.steps import Answer, Gate
 from andon.line.uninterrupted import uninterrupted
 from andon.records.errors import RunError, UserError
 from andon.records.events import RunEvent
