@@ -1,10 +1,12 @@
 """One phase of a run in the tables: from its start, or a person's answer, to the next wait or the end."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -113,6 +115,8 @@ class Phases:
     async def begin(self, run: Run) -> None:
         """Begin a run that nothing is stored of, before the engine stands that will keep it."""
         if run.phase == 0 and run.attempt == 1:
+            # Its loading takes seconds; whoever needs it later waits for what is left of them.
+            threading.Thread(target=import_module, args=("andon.line.agents_phase",), daemon=True).start()
             stand = await self._stand(run)
             if stand.events.fresh:
                 stand.early = Early(Ground.of(stand.job, stand.folder, stand.events.of_steps))
