@@ -80,12 +80,12 @@ class RunQuestions:
             _show(console, asked, found)
             digest = asked.digest
             if edit:
-                answer = Answer("edit", _edited(asked.gate.editable))
+                answer = approvals.answer_to_keep(Answer("edit", _edited(asked.gate.editable)))
                 digest = hashlib.sha256(answer.text.encode()).hexdigest()
                 show_plan(console, PlanPayload.model_validate_json(answer.text), proposed=_proposed(found))
                 say(console, digest, mark="sha256   ")
             confirm(asked.id, _MEANINGS[answer.kind], digest, terminal_in, terminal_out)
-        approvals.answer(self.view.db, asked.id, answer, by=person(), channel="terminal")
+        approvals.answer(self.view.db, asked.id, answer, by=person(), channel="terminal", digest=asked.digest)
         self._tell(asked, answer, as_json=as_json)
         return 0
 

@@ -127,7 +127,7 @@ class _Going:
     def _answer(self, question: approvals.Question, ask: Ask) -> None:
         answer = asyncio.run(_asked(ask, question.gate))
         try:
-            approvals.answer(self.db, question.id, answer, by=person(), channel="terminal")
+            approvals.answer(self.db, question.id, answer, by=person(), channel="terminal", digest=question.digest)
         except UserError:
             # Somebody may have been quicker elsewhere: theirs counts then.
             if approvals.question(self.db, question.id).answer is None:

@@ -238,4 +238,7 @@ async def _deliver(course: Course, lane: Lane, review: Review) -> None:
         return made
 
     _, state.head_commit = await lane.engine.step("deliver", job.branch, make_branch, tuple[str, str])
+    if job.repository.branch(job.branch) != state.head_commit:
+        # It was made where the run was worked on before, and that is not here: the same commits are made again.
+        await make_branch()
     state.branch = job.branch

@@ -4,6 +4,7 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+from andon.guardrails.redact import without_secrets
 from andon.intake.queue import QUEUE_PATH, update_status
 from andon.line.db import runs
 from andon.line.db.database import Database
@@ -28,7 +29,7 @@ def give_up(db: Database, run: Run, worker: str, error: BaseException | None) ->
         why = f"{type(error).__name__}: {error}" if error else "a phase was over and its run was not"
         code = StopCode.INTERNAL
         message = f"The run was begun {run.attempt} times and failed each time, the last time with {why}"
-    result = result_without_work(run, code, message)
+    result = result_without_work(run, code, without_secrets(message))
     runs.end(db, run.id, worker, result=result, delivery=None)
     if run.host == host_name() and Path(run.root).is_dir():
         _tell_here(run, result, error)
@@ -55,7 +56,7 @@ def _tell_here(run: Run, result: RunResult, error: BaseException | None) -> None
     with suppress(OSError):
         papers.mkdir(parents=True, exist_ok=True)
         text = "".join(traceback.format_exception(error)) if error else result.message
-        (papers / "internal-error.txt").write_text(text, encoding="utf-8")
+        (papers / "internal-error.txt").write_text(without_secrets(text), encoding="utf-8")
         (papers / "result.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
     if run.options.queued:
         # The row is the truth; a queue file that is gone or broken takes nothing from it.

@@ -10,15 +10,16 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from andon.intake.queue import QUEUE_PATH
+from andon.context.settings import Limits
+from andon.intake.queue import QUEUE_PATH, update_status
 from andon.line.answerer import Answerer
 from andon.line.budget import asking_off_the_clock, budget_of
 from andon.line.checkouts import checkout
 from andon.line.conclude import conclude
 from andon.line.course import Course
 from andon.line.db import answers, blobs, lanes, providers, runs
-from andon.line.db.database import Database
-from andon.line.db.runs import Run
+from andon.line.db.database import Database, DatabaseGone
+from andon.line.db.runs import Fenced, Run
 from andon.line.event_log import Listener
 from andon.line.ground import Early, Ground
 from andon.line.identity import host_name
@@ -137,11 +138,16 @@ class Phases:
             RunError: `database-gone`.
         """
         run = await interrupted_later(patiently(lambda: runs.get(self.place.db, run_id)))
+        if run.worker != self.place.worker:
+            raise Fenced(run_id)
         stand = self._early.pop(run_id, None)
         try:
             if stand is None:
                 stand = await interrupted_later(self._stand(run))
             return await self._carried_out(stand, steps)
+        except DatabaseGone:
+            # Not the run's fault: it goes back and is begun again.
+            raise
         except UserError as error:
             return await self._refused(run, error)
         finally:
@@ -341,7 +347,7 @@ class Phases:
         return {"status": "put-back"}
 
     async def _refused(self, run: Run, error: UserError) -> dict[str, Any]:
-        """End a run that cannot be begun here: what is wrong is a person's to mend."""
+        """End a run that cannot be begun or gone on with here: what is wrong is a person's to mend, who resumes it."""
         db, worker, meaning = self.place.db, self.place.worker, MEANINGS[StopCode.USAGE]
         result = RunResult(
             run_id=run.id,
@@ -357,6 +363,10 @@ class Phases:
             run_folder=f"factory/runs/{run.task.id}",
         )
         await patiently(lambda: runs.end(db, run.id, worker, result=result, delivery=None))
+        await patiently(lambda: lanes.note_end(db, runs.get(db, run.id), Limits().halt_after))
+        if run.options.queued and run.host == host_name():
+            with suppress(UserError, OSError):
+                update_status(Path(run.root) / QUEUE_PATH, run.task.id, result.status, {"runId": run.id})
         return {"status": "ended"}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from andon.line.db.approvals import answer_to_keep
 from andon.line.steps import Answer, Ask, Gate
 from andon.line.table_log import TableLog
 from andon.records.errors import RunError
@@ -76,21 +77,35 @@ class PhaseEngine:
         _, answer = self._answered.get(gate.name, (gate, None))
         facts = {"gate": gate.name, "subject": gate.subject, "rule": gate.rule, "question": gate.question}
         self._events.emit("phase", name="waiting", **facts)
-        if answer is None:
-            answer = await self._asked(gate)
-        self._events.emit("gate.answered", gate=gate.name, answer=answer.kind)
+        if answer is None or answer.kind == "stop":
+            answer = await self._asked(gate, answer)
         if answer.kind == "stop":
-            raise RunError(StopCode.INTERRUPTED, f"A person stopped the run at the question: {gate.question}")
+            # As journals have it that an older andon wrote.
+            raise self._stopped(gate)
+        self._events.emit("gate.answered", gate=gate.name, answer=answer.kind)
         return answer
 
-    async def _asked(self, gate: Gate) -> Answer:
+    async def _asked(self, gate: Gate, stop: Answer | None) -> Answer:
+        """Ask here, unless a person has said `stop` before."""
         ask = self._ask
-        if ask is None and not self.recorded("answer", gate.name):
+        if stop is None and ask is None and not self.recorded("answer", gate.name):
             raise Parked(gate.parked, gate.question, gate)
 
         async def put() -> Answer:
-            if ask is None:
-                raise RunError(StopCode.INTERNAL, f"the answer at {gate.name} was stored and is not any more")
-            return await ask(gate)
+            answer = stop
+            if answer is None:
+                if ask is None:
+                    raise RunError(StopCode.INTERNAL, f"the answer at {gate.name} was stored and is not any more")
+                answer = answer_to_keep(await ask(gate))
+            if answer.kind == "stop":
+                # An error is not kept: a run that is resumed comes to its question again.
+                raise self._stopped(gate)
+            return answer
 
         return await self.step("answer", gate.name, put, Answer)
+
+    def _stopped(self, gate: Gate) -> RunError:
+        # Told as part of this end: what is answered when the run is resumed is told at the same place.
+        self._events.conclude()
+        self._events.emit("gate.answered", gate=gate.name, answer="stop")
+        return RunError(StopCode.INTERRUPTED, f"A person stopped the run at the question: {gate.question}")

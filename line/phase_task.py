@@ -4,7 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from andon.line.db import runs
+from andon.context.settings import Limits
+from andon.guardrails.redact import without_secrets
+from andon.line.db import lanes, runs
 from andon.line.db.database import Database, DatabaseGone
 from andon.line.db.runs import Fenced, Run
 from andon.line.giving_up import give_up
@@ -100,6 +102,7 @@ class PhaseTask:
             runs.put_back(db, run.id, worker, not_before=_later(db, run.attempt), message=_why(error))
         else:
             give_up(db, run, worker, error)
+            lanes.note_end(db, runs.get(db, run.id), Limits().halt_after)
         return runs.get(db, run.id)
 
 
@@ -119,4 +122,4 @@ def _no_fault(error: BaseException | None) -> bool:
 def _why(error: BaseException | None) -> str:
     if error is None:
         return "the phase was over and its run was not"
-    return f"the phase failed, it is begun again: {type(error).__name__}: {error}"
+    return without_secrets(f"the phase failed, it is begun again: {type(error).__name__}: {error}")

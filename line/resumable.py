@@ -2,8 +2,9 @@
 
 from andon.records.stops import MEANINGS, StopCode
 
-_EXITS = frozenset({50, 60, 70, 130})
-"""Sandbox lost, provider failed, a fault, interrupted: what was done so far is as good as before.
+_EXITS = frozenset({2, 50, 60, 70, 130})
+"""A key or a setting that is missing where it was worked on, sandbox lost, provider failed, a fault, interrupted: what
+was done so far is as good as before.
 
 Not a spent budget: limits are read from the base commit, which a run keeps.
 """

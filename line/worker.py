@@ -18,6 +18,7 @@ from andon.line.reach import Reach
 from andon.line.resumable import can_go_on
 from andon.line.uninterrupted import uninterrupted
 from andon.records.errors import RunError, UserError
+from andon.records.stops import StopCode
 
 if TYPE_CHECKING:
     from andon.line.engine import Engine, JournalledSteps
@@ -197,13 +198,15 @@ class Worker:
             run = await phase.wait(self._db, self._row.id, self._reach)
         except DatabaseGone:
             run = None
-        except RunError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is: others must be able to take the run
             # What became of the run cannot be written, and neither could anything else.
-            self._failure, self._over, run = error, True, None
+            stop = error if isinstance(error, RunError) else RunError(StopCode.INTERNAL, f"a run was left: {error!r}")
+            self._failure, self._over, run = stop, True, None
+        finally:
+            del self._tasks[phase.run.id]
+            self._wake.set()
         if run is not None:
             await self._forget(run)
-        del self._tasks[phase.run.id]
-        self._wake.set()
         if run is None:
             self._tell(Notice("lost", phase.run))
         elif run.status == "ended":
@@ -240,11 +243,12 @@ async def _run(engine: "Engine", run: Run) -> None:
     from andon.line.engine import OtherFlow
 
     try:
-        await engine.run(run.id, run.phase)
+        # The number of the claim: a process that slept since then disturbs nobody who has a later one.
+        await engine.run(run.id, run.phase, attempt=run.attempt)
     except OtherFlow:
         # Begun by another version of andon: the phase begins anew, from its checkpoint.
         await engine.forget(run.id)
-        await engine.run(run.id, run.phase)
+        await engine.run(run.id, run.phase, attempt=run.attempt)
 
 
 def _to_stop(db: Database, worker: str) -> list[str]:

@@ -261,7 +261,9 @@ class Shop:
     def answer(self, run_id: str, said: Answer | None = None) -> None:
         """Answer what the run waits for."""
         asked = approvals.question(self.db, run_id)
-        approvals.answer(self.db, asked.id, said or Answer("yes"), by="somebody", channel="terminal")
+        approvals.answer(
+            self.db, asked.id, said or Answer("yes"), by="somebody", channel="terminal", digest=asked.digest
+        )
 
     def finish(self, run_id: str, happened: Callable[[], object] = lambda: False) -> bool:
         """Say yes wherever the run waits, until it has ended; True as soon as `happened()` holds before that."""

@@ -12,13 +12,17 @@ _BACK = (
     "message = '', result = NULL, delivery = NULL, ended_at = NULL, changed_at = {now} "
     "WHERE id = ? AND status = 'ended'"
 )
+_UNSAY_STOP = (
+    "UPDATE approvals SET answer = NULL, text = '', answered_by = '', channel = '', answered_at = NULL "
+    "WHERE id = ? AND answer = 'stop'"
+)
 
 
 def again(db: Database, run_id: str) -> Run:
     """Put a run that ended back into the queue and return its row; one that has not ended stays as it is.
 
-    Nothing of what it did is lost: it goes on in the phase it was in. One that was stopped while it waited for a person
-    waits at its question again.
+    Nothing of what it did is lost: it goes on in the phase it was in. One that was stopped while it waited for a person,
+    or whose question was answered with `stop`, waits at that question again.
 
     Raises:
         UserError: there is none, it ended in a way that going on changes nothing about, nobody answered it in time, or
@@ -34,6 +38,8 @@ def again(db: Database, run_id: str) -> Run:
         try:
             with db.transaction() as tx:
                 tx.execute(_BACK.format(now=db.now), [*to, run_id])
+                if tx.changed and asked:
+                    tx.execute(_UNSAY_STOP, [asked.id])
         except Conflict as error:
             raise UserError(
                 f"{run.source_key} has another run by now: `andon status` shows it; stop that one, or let it end"
@@ -52,11 +58,11 @@ def _refuse_final(run: Run) -> None:
 
 
 def _open_question(db: Database, run: Run) -> approvals.Question | None:
-    """Return the question the run was stopped at; None if it was not, or has its answer."""
+    """Return the question the run was stopped at, or by; None if it was not, or has an answer to go on with."""
     if not db.read("SELECT id FROM approvals WHERE run_id = ? AND phase = ?", [run.id, run.phase]):
         return None
     asked = approvals.question(db, run.id)
-    if asked.phase != run.phase or asked.answer is not None:
+    if asked.phase != run.phase or (asked.answer is not None and asked.answer.kind != "stop"):
         return None
     late = "SELECT id FROM approvals WHERE id = ? AND expires_at IS NOT NULL AND expires_at <= "
     if db.read(f"{late}{db.now}", [asked.id]):

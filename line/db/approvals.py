@@ -1,8 +1,9 @@
 """The questions of runs, and what people answered. Those of IDE clients lie in files (`line/approvals.py`)."""
 # ruff: noqa: S608 - only constants of ours are put into the SQL's text, values go as parameters.
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from andon.line.db.database import Database, Row
 from andon.line.db.rows import Status, adapter, answer_of
@@ -71,8 +72,8 @@ def question(db: Database, wanted: str) -> Question:
     return _question(rows[0])
 
 
-def answer(db: Database, approval_id: str, answer: Answer, *, by: str, channel: str) -> None:
-    """Note what a person answered; a worker goes on with the run then.
+def answer(db: Database, approval_id: str, answer: Answer, *, by: str, channel: str, digest: str) -> None:
+    """Note what a person answered, as `answer_to_keep` has it; a worker goes on with the run then.
 
     Args:
         db: the database.
@@ -80,22 +81,45 @@ def answer(db: Database, approval_id: str, answer: Answer, *, by: str, channel: 
         answer: what was said.
         by: who said it.
         channel: where: `terminal`, …
+        digest: `Question.digest` of what the person was shown.
 
     Raises:
-        UserError: it is not there, was answered, has expired, its run has ended, or it cannot be answered like that.
+        UserError: it is not there, asks something else by now, was answered, has expired, its run has ended, or it
+            cannot be answered like that.
     """
     asked = question(db, approval_id)
+    if asked.digest != digest:
+        raise _why_not(asked, digest)
     _refuse_unfit(asked, answer)
+    kept = answer_to_keep(answer)
     with db.transaction() as tx:
         tx.execute(
             f"UPDATE approvals SET answer = ?, text = ?, answered_by = ?, channel = ?, answered_at = {db.now} "
             f"WHERE id = ? AND digest = ? AND answer IS NULL AND (expires_at IS NULL OR expires_at > {db.now}) "
             "AND EXISTS (SELECT 1 FROM runs WHERE runs.id = approvals.run_id AND runs.status <> 'ended')",
-            [answer.kind, answer.text, by, channel, asked.id, asked.digest],
+            [kept.kind, kept.text, by, channel, asked.id, digest],
         )
         if tx.changed:
             return
-    raise _why_not(question(db, asked.id), asked)
+    raise _why_not(question(db, asked.id), digest)
+
+
+def answer_to_keep(answer: Answer) -> Answer:
+    """Return an answer without secrets in its text; an edited document stays JSON.
+
+    Raises:
+        UserError: the edited document is no JSON.
+    """
+    # Imported here: those who only look at questions do without the patterns.
+    from andon.context.strict_json import parse_json
+    from andon.guardrails.redact import redacted_values, without_secrets
+
+    if answer.kind != "edit":
+        return replace(answer, text=without_secrets(answer.text))
+    document = parse_json(answer.text.encode("utf-8", "surrogatepass"), "the edited document")
+    clean = redacted_values(document)
+    # To the byte as the person left it where nothing was taken out: its digest was shown.
+    return answer if clean == document else replace(answer, text=json.dumps(clean, indent=2, ensure_ascii=False))
 
 
 def _refuse_unfit(asked: Question, given: Answer) -> None:
@@ -105,12 +129,12 @@ def _refuse_unfit(asked: Question, given: Answer) -> None:
         raise UserError(f"{asked.id} holds nothing that can be edited: say yes or no")
 
 
-def _why_not(now: Question, then: Question) -> UserError:
+def _why_not(now: Question, digest: str) -> UserError:
     if now.answer is not None:
         return UserError(f"{now.id} was answered already: {now.answer.kind}")
     if now.run_status == "ended":
         return UserError(f"{now.id} cannot be answered: its run {now.run_id} has ended")
-    if now.digest != then.digest:
+    if now.digest != digest:
         return UserError(f"{now.id} asks something else by now: read it again")
     return UserError(f"{now.id} has expired: start the task again")
 

@@ -11,9 +11,19 @@ PART = 4 * 1024 * 1024
 
 
 def put(db: Database, content: bytes) -> str:
-    """Store `content` and return its digest in hex. What is there already is not stored again."""
+    """Store `content` and return its digest in hex. What is there already is not stored again.
+
+    Name it in a row within a day: what no row names is deleted then (`sweep.py`).
+    """
     digest = hashlib.sha256(content).hexdigest()
     parts = [content[start : start + PART] for start in range(0, len(content), PART)] or [b""]
+    # First of all: from here on no sweep deletes it for a day, and one that was at it is done when this returns.
+    with db.transaction() as tx:
+        tx.execute(
+            f"INSERT INTO blob_puts (digest, put_at) VALUES (?, {db.now}) "  # noqa: S608 - a constant
+            "ON CONFLICT (digest) DO UPDATE SET put_at = excluded.put_at",
+            [digest],
+        )
     there = {row["part"] for row in db.read("SELECT part FROM blobs WHERE digest = ?", [digest])}
     for number, part in enumerate(parts):
         if number not in there:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from andon.line.db.connection import Connection
-from andon.line.db.tables import TABLES_1, TABLES_2, TABLES_3
+from andon.line.db.tables import TABLES_1, TABLES_2, TABLES_3, TABLES_4
 from andon.records.errors import UserError
 
 Dialect = Literal["sqlite", "postgresql"]
 
-STEPS: tuple[Sequence[str], ...] = (TABLES_1, TABLES_2, TABLES_3)
+STEPS: tuple[Sequence[str], ...] = (TABLES_1, TABLES_2, TABLES_3, TABLES_4)
 """The statements of every version. What was released never changes: a new version is a new entry."""
 VERSION = len(STEPS)
 """What this andon reads and writes."""
@@ -52,7 +52,7 @@ def _run_steps(connection: Connection, dialect: Dialect, now: str, shown: str) -
         connection.execute("CREATE SCHEMA andon", ())
     for number, statements in enumerate(STEPS[version:], start=version + 1):
         for statement in statements:
-            connection.execute(_in(dialect, statement), ())
+            connection.execute(_in(dialect, statement).replace("$NOW", now), ())
         connection.execute(f"INSERT INTO schema_version (version, at) VALUES (?, {now})", [number])
 
 

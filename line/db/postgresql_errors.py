@@ -66,7 +66,8 @@ def meant(error: psycopg.Error, shown: str, *, lost: bool) -> Exception:
             "`GRANT CREATE ON DATABASE name TO user` once, or `CREATE SCHEMA andon AUTHORIZATION user`"
         )
     if isinstance(error, errors.ReadOnlySqlTransaction):
-        return UserError(f"the database {shown} is read only: name the primary server in ANDON_DATABASE_URL")
+        # A server that takes over is read only for a moment.
+        return DatabaseGone(f"the database {shown} is read only: name the primary server in ANDON_DATABASE_URL")
     return RunError(StopCode.INTERNAL, f"The database {shown} refused a statement: {said}")
 
 

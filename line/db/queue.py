@@ -1,39 +1,52 @@
 """Who works on which run next: one run to one worker, in an order, and never two whose branches would collide."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pydantic import ValidationError
+
 from andon.line.db import messages
 from andon.line.db.connection import Params
-from andon.line.db.database import Database, Row
+from andon.line.db.database import Database, DatabaseGone, Row
 from andon.line.db.rows import Run, run_of
 from andon.line.db.workers import DEAD_AFTER
+from andon.line.giving_up import result_without_work
 from andon.records.errors import UserError
 from andon.records.result import RunResult
+from andon.records.stops import MEANINGS, StopCode
 
 IN_ORDER = "r.priority, r.queued_at, r.id"
 """The order in which runs begin, lower first."""
 
+MOST_ATTEMPTS = 25
+"""A run whose worker died is not begun again once its phase was claimed so often: it would kill every worker in turn.
+
+Claims that were given back count too, as the row does not tell them apart: after an outage of a model server there may
+be twenty of them, to which a death or two must not be added in vain.
+"""
+_MANY = 500
+"""Rows that are looked at together once the first was passed over."""
+
 Why = Literal["lost", "answered", "queued"]
-_Over = Literal["expired", "stopped"]
+_Over = Literal["expired", "stopped", "hopeless"]
 _Read = Callable[[str, Params], list[Row]]
 
 _LOST = """
-SELECT r.id, r.status, r.phase, r.worker FROM runs r WHERE r.status = 'running'
+SELECT r.* FROM runs r WHERE r.status = 'running'
 AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = r.worker AND w.beat_at > {now} - {dead_after})
 """
 
 _SETTLED = """
-SELECT r.id, r.status, r.phase, r.worker,
+SELECT r.*,
 CASE WHEN EXISTS (SELECT 1 FROM approvals a WHERE a.run_id = r.id AND a.answer IS NULL) THEN 1 ELSE 0 END AS expired
-FROM runs r WHERE r.status = 'parked' AND 0 = (SELECT count(*) FROM approvals a WHERE a.run_id = r.id
-AND a.answer IS NULL AND (a.expires_at IS NULL OR a.expires_at > {now}))
+FROM runs r WHERE r.status = 'parked' AND (r.wanted = 'stop' OR 0 = (SELECT count(*) FROM approvals a
+WHERE a.run_id = r.id AND a.answer IS NULL AND (a.expires_at IS NULL OR a.expires_at > {now})))
 """
 
 # A run that has begun never waits for a queued one: two of them could wait for each other.
 _TURN = """
-SELECT r.id, r.status, r.phase, r.worker, r.wanted FROM runs r WHERE r.status = 'queued' AND (r.wanted = 'stop' OR (
+SELECT r.* FROM runs r WHERE r.status = 'queued' AND (r.wanted = 'stop' OR (
 (r.attempt > 0 OR (r.repository, r.lane) NOT IN (SELECT l.repository, l.name FROM lanes l WHERE l.state <> 'open'))
 AND r.not_before <= {now}
 AND NOT EXISTS (SELECT 1 FROM providers p WHERE p.name = r.provider AND p.blocked_until > {now})
@@ -63,6 +76,13 @@ UPDATE runs SET status = 'ended', gate = NULL, stop_code = ?, message = ?, resul
 changed_at = {now} WHERE id = ? AND status = 'parked' AND phase = ?
 """
 
+# Without its worker, so that one that comes back does not take this end for its own.
+_GIVE_UP = """
+UPDATE runs SET status = 'ended', gate = NULL, worker = NULL, stop_code = ?, message = ?, result = ?, ended_at = {now},
+changed_at = {now} WHERE id = ? AND status = 'running' AND phase = ? AND attempt = ? AND COALESCE(worker, '') = ?
+AND NOT EXISTS (SELECT 1 FROM workers w WHERE w.id = runs.worker AND w.beat_at > {now} - {dead_after})
+"""
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -80,56 +100,66 @@ def claim(db: Database, worker: str, only: str | None = None) -> Claim | None:
     First come runs whose worker is dead, then parked ones with an answer, then queued ones by priority and age. No
     queued run begins before its time, beside one of its branch or task that has begun, where its lane is closed (unless
     it had begun before), while its provider rests, or while as many runs ask that one as may. A run whose question
-    nobody answered in time is ended, and so is a queued one that is to stop. `Run.attempt` is how often the phase was
-    claimed.
+    nobody answered in time is ended, and so is one that is to stop and has no worker, and one whose worker died at
+    its attempt number `MOST_ATTEMPTS`. `Run.attempt` is how often the phase was claimed.
 
+    A row written by another version of andon stays as it is, for a worker of that version; the next one is given.
     A worker without a fresh beat gets nothing: the others would take it away at once.
-
-    Raises:
-        UserError: the row was written by another version of andon; it stays as it is.
     """
+    passed: set[str] = set()
     # Nearly always there is nothing to do, and a read keeps out of the way of those who write.
-    while (found := _next(db.read, db.now, only)) is not None:
+    while (found := _next(db.read, db.now, only, passed)) is not None:
         row, why = found
         if why == "expired":
             _expire(db, row)
+        elif why == "hopeless":
+            _give_up(db, row)
         elif why == "stopped":
-            try:
-                messages.stop(db, row["id"], "andon")
-            except UserError:
-                # Somebody else ended it first.
-                return None
+            _stop(db, row["id"])
         else:
-            return _take(db, worker, only)
+            return _take(db, worker, only, passed)
+        # One whose row changed meanwhile has its turn at the next look.
+        passed.add(row["id"])
     return None
 
 
-def _next(read: _Read, now: str, only: str | None) -> tuple[Row, Why | _Over] | None:
-    """Return the first run there is something to do for, and what."""
+def _next(read: _Read, now: str, only: str | None, passed: Collection[str]) -> tuple[Row, Why | _Over] | None:
+    """Return the first run there is something to do for, and what. Those in `passed` are left out."""
     one, params = ("", ()) if only is None else (" AND r.id = ?", (only,))
-
-    def first(sql: str) -> Row | None:
-        filled = sql.format(now=now, dead_after=DEAD_AFTER)
-        rows = read(f"{filled}{one} ORDER BY {IN_ORDER} LIMIT 1", params)
-        return rows[0] if rows else None
-
-    if row := first(_LOST):
-        return row, "lost"
-    if row := first(_SETTLED):
-        return row, "expired" if row["expired"] else "answered"
-    if row := first(_TURN):
-        return row, "stopped" if row["wanted"] == "stop" else "queued"
+    for sql in (_LOST, _SETTLED, _TURN):
+        ordered = f"{sql.format(now=now, dead_after=DEAD_AFTER)}{one} ORDER BY {IN_ORDER}"
+        seen = 0
+        while rows := read(f"{ordered} LIMIT {_MANY if seen else 1} OFFSET {seen}", params):
+            for row in rows:
+                if row["id"] not in passed and (what := _what(row)) is not None:
+                    return row, what
+            seen += len(rows)
     return None
 
 
-def _take(db: Database, worker: str, only: str | None) -> Claim | None:
+def _what(row: Row) -> Why | _Over | None:
+    """Return what there is to do for a run that was found; None: nothing that this version of andon can do."""
+    if row["status"] == "parked" and row["expired"] and row["wanted"] != "stop":
+        return "expired"
+    try:
+        run_of(row)
+    except UserError:
+        return None
+    if row["status"] == "running":
+        return "hopeless" if row["attempt"] >= MOST_ATTEMPTS else "lost"
+    if row["wanted"] == "stop":
+        return "stopped"
+    return "answered" if row["status"] == "parked" else "queued"
+
+
+def _take(db: Database, worker: str, only: str | None, passed: Collection[str]) -> Claim | None:
     # Alone, so that no two claims at once each see a free branch.
     with db.transaction(alone="queue") as transaction:
-        found = _next(transaction.execute, db.now, only)
+        found = _next(transaction.execute, db.now, only, passed)
         if found is None:
             return None
         row, why = found
-        if why == "expired" or why == "stopped":
+        if why == "expired" or why == "stopped" or why == "hopeless":
             return None
         was: tuple[Any, ...] = (row["id"], row["status"], row["phase"], row["worker"] or "")
         rows = transaction.execute(_TAKE.format(now=db.now, dead_after=DEAD_AFTER), (worker, *was, worker))
@@ -143,8 +173,49 @@ def _expire(db: Database, row: Row) -> None:
         if not transaction.changed:
             # A person was quicker.
             return
-        [kept] = transaction.execute("SELECT result FROM runs WHERE id = ?", (row["id"],))
-        result = RunResult.model_validate_json(kept["result"])
+        [kept] = transaction.execute("SELECT * FROM runs WHERE id = ?", (row["id"],))
+        result = _result_of(kept)
         ended = result.model_copy(update={"message": f"Nobody answered in time: {result.message}"})
         said = (ended.stop_code.value, ended.message, ended.model_dump_json())
         transaction.execute(_END.format(now=db.now), (*said, row["id"], row["phase"]))
+
+
+def _result_of(row: Row) -> RunResult:
+    """Return how things stood when the run was parked; of a result this version cannot read, what the columns say."""
+    try:
+        return RunResult.model_validate_json(row["result"] or "")
+    except ValidationError:
+        code = StopCode(row["stop_code"]) if row["stop_code"] in list(StopCode) else StopCode.NEEDS_PERSON
+    return RunResult(
+        run_id=row["id"],
+        task_id=row["task_id"],
+        title=row["title"],
+        status=MEANINGS[code].status,
+        stop_code=code,
+        exit_code=MEANINGS[code].exit_code,
+        message=row["message"],
+        remedy=MEANINGS[code].remedy,
+        base_commit=row["base_commit"],
+    )
+
+
+def _stop(db: Database, run_id: str) -> None:
+    """End a run that was told to stop and that nobody works on."""
+    try:
+        messages.stop(db, run_id, "andon")
+    except DatabaseGone:
+        raise
+    except UserError:
+        # Somebody else ended it first.
+        return
+
+
+def _give_up(db: Database, row: Row) -> None:
+    """End a run whose workers die of it."""
+    run = run_of(row)
+    message = f"The worker of the run died, and its phase had been begun {run.attempt} times: it is not begun again."
+    result = result_without_work(run, StopCode.INTERNAL, message)
+    said = (result.stop_code.value, message, result.model_dump_json())
+    with db.transaction() as transaction:
+        sql = _GIVE_UP.format(now=db.now, dead_after=DEAD_AFTER)
+        transaction.execute(sql, (*said, run.id, run.phase, run.attempt, run.worker or ""))

@@ -86,3 +86,12 @@ TABLES_3 = (
     "ALTER TABLE runs ADD COLUMN provider_limit BIGINT",
 )
 """Statements that make version 3 of version 2."""
+
+TABLES_4 = (
+    # When a content was last put, also where it was there already. One that has no row here is never deleted.
+    "CREATE TABLE blob_puts (digest TEXT PRIMARY KEY, put_at DOUBLE PRECISION NOT NULL)",
+    "INSERT INTO blob_puts (digest, put_at) SELECT DISTINCT digest, $NOW FROM blobs",
+    # When the engine's journal of a run was last deleted.
+    "ALTER TABLE runs ADD COLUMN forgotten_at DOUBLE PRECISION",
+)
+"""Statements that make version 4 of version 3."""

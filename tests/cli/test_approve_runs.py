@@ -196,7 +196,7 @@ def test_what_cannot_be_answered_so_is_refused_before_anything_is_asked(db: Data
 
 def test_an_answered_an_expired_a_stopped_and_an_unknown_question_are_refused(db: Database, repo: Path) -> None:
     answered = asked_of(db, repo)
-    approvals.answer(db, answered.id, Answer("no"), by="me", channel="terminal")
+    approvals.answer(db, answered.id, Answer("no"), by="me", channel="terminal", digest=answered.digest)
     parked(db, begun(db, queued(db, repo, "run-late", "late")), expires=1.0)
     parked(db, begun(db, queued(db, repo, "run-stopped", "stopped")))
     messages.stop(db, "run-stopped", "me")

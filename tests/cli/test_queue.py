@@ -162,7 +162,7 @@ def test_what_runs_and_what_is_asked_and_who_works(repo: Path, db: Database, nam
     lines = shown(repo)
     assert f"    next: andon approve {asked.id}, until 2096-10-02T07:06:40Z" in lines
     assert "    its worker is gone; another one takes it over" in lines
-    approvals.answer(db, asked.id, Answer("yes"), by="ada", channel="terminal")
+    approvals.answer(db, asked.id, Answer("yes"), by="ada", channel="terminal", digest=asked.digest)
     [parked] = document(repo)["parked"]
     assert (parked["answered"], parked["approval"]) == (True, None)
 

@@ -53,7 +53,8 @@ def refused(repo: Path, capfd: pytest.CaptureFixture[str], *words: str) -> str:
 
 def test_a_run_that_failed_goes_on_at_a_living_worker_and_its_end_is_printed(db: Database, repo: Path) -> None:
     run = parked(db, begun(db, queued(db, repo)))
-    approvals.answer(db, approvals.question(db, run.id).id, Answer("yes"), by="me", channel="terminal")
+    asked = approvals.question(db, run.id)
+    approvals.answer(db, asked.id, Answer("yes"), by="me", channel="terminal", digest=asked.digest)
     ended(db, begun(db, run), StopCode.PROVIDER_FAILED)
     with started(repo, "resume", "task-001", "--json") as process:
         back = until(db, lambda run: run.status == "queued")

@@ -99,7 +99,7 @@ def test_a_run_that_waits_shows_its_question_and_where_it_would_be_delivered(
         f"andon approve {asked.id}, or andon deny {asked.id} --reason …",
     ):
         assert words in out
-    approvals.answer(db, asked.id, Answer("no", "later"), by="ada", channel="terminal")
+    approvals.answer(db, asked.id, Answer("no", "later"), by="ada", channel="terminal", digest=asked.digest)
     assert "answered    no, by ada: May the run carry out this plan?" in shown(repo, capfd, "show", RUN)
 
 

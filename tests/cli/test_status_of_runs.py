@@ -124,7 +124,8 @@ def test_an_answered_run_and_one_nobody_answered_in_time_say_what_goes_on_with_t
     db: Database, repo: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     run = parked(db, begun(db, queued(db, repo)))
-    approvals.answer(db, approvals.question(db, run.id).id, Answer("yes"), by="me", channel="terminal")
+    asked = approvals.question(db, run.id)
+    approvals.answer(db, asked.id, Answer("yes"), by="me", channel="terminal", digest=asked.digest)
     parked(db, begun(db, queued(db, repo, "late-run", "late")), expires=1.0)
     with db.transaction() as tx:
         tx.execute("DELETE FROM workers")

@@ -160,7 +160,7 @@ def test_its_question_is_answered_there(here: Machine, there: Machine, tmp_path:
     with there.db() as db:
         [asked] = approvals.open_questions(db, None)
         assert asked.gate == replace(GATE, name="plan-0")
-        approvals.answer(db, asked.id, Answer("yes"), by="ada", channel="terminal")
+        approvals.answer(db, asked.id, Answer("yes"), by="ada", channel="terminal", digest=asked.digest)
         assert approvals.answers_of(db, "run-1") == {"plan-0": Answer("yes")}
 
 
@@ -168,7 +168,7 @@ def test_an_answer_travels_too(here: Machine, there: Machine, tmp_path: Path) ->
     parked(here)
     with here.db() as db:
         [asked] = approvals.open_questions(db, None)
-        approvals.answer(db, asked.id, Answer("no", "too much"), by="ada", channel="terminal")
+        approvals.answer(db, asked.id, Answer("no", "too much"), by="ada", channel="terminal", digest=asked.digest)
     there.open(bundle(here, tmp_path / "RUN.andon"))
     with there.db() as db:
         assert approvals.answers_of(db, "run-1") == {"plan-0": Answer("no", "too much")}
@@ -208,7 +208,7 @@ def test_opening_twice_changes_nothing(here: Machine, there: Machine, tmp_path: 
     first = there.open(path)
     with there.db() as db:
         [asked] = approvals.open_questions(db, None)
-        approvals.answer(db, asked.id, Answer("yes"), by="ada", channel="terminal")
+        approvals.answer(db, asked.id, Answer("yes"), by="ada", channel="terminal", digest=asked.digest)
     before = there.rows()
     assert there.open(path) == first
     assert there.rows() == before

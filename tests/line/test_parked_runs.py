@@ -239,6 +239,33 @@ def test_a_question_nobody_answered_in_time_ends_its_run(made: Shop) -> None:
         again(made.db, run.id)
 
 
+@pytest.mark.parametrize("where", ["later", "terminal"])
+def test_a_run_that_a_person_stopped_at_its_question_goes_on_from_there(made: Shop, where: str) -> None:
+    run = made.queue()
+    if where == "terminal":
+        made.work(saying(Answer("stop")))
+    else:
+        made.work()
+        made.answer(run.id, Answer("stop"))
+        made.work()
+    row = made.row(run.id)
+    assert (row.status, row.stop_code, row.message.partition(":")[0]) == (
+        "ended", "interrupted", "A person stopped the run at the question",
+    )  # fmt: skip
+    again(made.db, run.id)
+    made.work()
+    assert made.row(run.id).status == "parked"
+    made.answer(run.id)
+    made.work()
+    assert made.row(run.id).stop_code == "delivered"
+    assert len(made.server.bodies) == 5, "the planner was asked once"
+    answered = [
+        json.loads(one.line)["data"]["answer"] for one in events_of(made, run.id) if one.kind == "gate.answered"
+    ]
+    assert answered == ["stop", "yes"]
+    assert made.andon("log", run.id, "--verify").returncode == 0
+
+
 def test_a_run_stopped_while_it_waits_ends_at_once_and_can_be_asked_again(made: Shop) -> None:
     run = made.queue()
     made.work()
@@ -271,7 +298,8 @@ def test_a_bundle_goes_on_on_another_machine(made: Shop, tmp_path: Path) -> None
     waits = made.andon("resume", str(carried), "--json", cwd=clone)
     assert (waits.returncode, json.loads(waits.stdout)["stop_code"]) == (10, "needs-person"), waits.stderr
     with closing(Database.open(database_url({}, clone))) as db:
-        approvals.answer(db, approvals.question(db, run.id).id, Answer("yes"), by="somebody", channel="terminal")
+        asked = approvals.question(db, run.id)
+        approvals.answer(db, asked.id, Answer("yes"), by="somebody", channel="terminal", digest=asked.digest)
     went = made.andon("resume", run.id, "--json", cwd=clone)
     result = json.loads(went.stdout)
     assert (went.returncode, result["stop_code"], result["run_id"]) == (0, "delivered", run.id), went.stderr

@@ -1,5 +1,7 @@
 """The engine of one phase: who answers at a gate, and what of it is found again when the phase is begun again."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,8 @@ from andon.records.stops import StopCode
 
 GATE = Gate("plan-1", "plan", "Go on with this plan?", StopCode.NEEDS_PERSON, shown="1. test it", editable="{}")
 AGAIN = replace(GATE, name="plan-1-again")
+TOLD = ("phase", "gate.answered")
+KEY = "ghp_" + "A1b2C3d4E5f6" * 3
 
 Begin = Callable[..., PhaseEngine]
 
@@ -100,6 +104,43 @@ async def test_stop_interrupts_the_run(begin: Begin, where: str) -> None:
     with pytest.raises(RunError) as stopped:
         await engine.wait(GATE)
     assert stopped.value.code is StopCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("where", ["table", "terminal"])
+async def test_a_run_that_was_stopped_at_a_question_comes_to_it_again_and_tells_both_answers(
+    begin: Begin, db: Database, where: str
+) -> None:
+    stopping, _ = saying(Answer("stop"))
+    stopped = begin({"plan-1": (GATE, Answer("stop"))}) if where == "table" else begin(ask=stopping)
+    with pytest.raises(RunError, match=f"A person stopped the run at the question: {re.escape(GATE.question)}"):
+        await stopped.wait(GATE)
+    await stopped._events.flush()
+    with pytest.raises(Parked):
+        await begin().wait(GATE)
+    ask, asked = saying(Answer("yes"))
+    resumed = begin({"plan-1": (GATE, Answer("yes"))}) if where == "table" else begin(ask=ask)
+    assert await resumed.wait(GATE) == Answer("yes")
+    await resumed._events.flush()
+    assert asked == ([] if where == "table" else [GATE])
+    told = [json.loads(row.line)["data"].get("answer") for row in events.after(db, "run-1", 0) if row.kind in TOLD]
+    assert told == [None, "stop", "yes"]
+
+
+async def test_a_stop_that_an_older_version_kept_is_none_to_go_on_with(begin: Begin) -> None:
+    async def stop() -> Answer:
+        return Answer("stop")
+
+    await begin().step("answer", "plan-1", stop, Answer)
+    with pytest.raises(RunError) as stopped:
+        await begin().wait(GATE)
+    assert stopped.value.code is StopCode.INTERRUPTED
+
+
+async def test_what_is_edited_at_the_terminal_is_kept_without_secrets_as_json(begin: Begin) -> None:
+    ask, _ = saying(Answer("edit", json.dumps({"summary": f"use {KEY}"})))
+    for asker in (ask, None):
+        answer = await begin(ask=asker).wait(GATE)
+        assert json.loads(answer.text) == {"summary": "use [redacted: github-token]"}
 
 
 async def test_an_answer_at_the_terminal_is_not_asked_for_again_although_nobody_is_there_any_more(begin: Begin) -> None:

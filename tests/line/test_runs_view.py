@@ -84,7 +84,7 @@ def test_the_last_question_of_a_run_is_told_with_its_answer(db: Database, repo: 
     first = approvals.question(db, run.id)
     view = view_of(db, repo)
     assert view.questions([run.id]) == {run.id: Asked(first.id, PLAN_GATE.question, run.id, None, "")}
-    approvals.answer(db, first.id, Answer("yes"), by="me", channel="terminal")
+    approvals.answer(db, first.id, Answer("yes"), by="me", channel="terminal", digest=first.digest)
     assert view.questions([run.id])[run.id].answer == "yes"
     parked(db, begun(db, run), CALL_GATE, expires=5e9)
     last = view.questions([run.id])[run.id]

@@ -76,7 +76,7 @@ class Full:
 
     def answer(self, run_id: str) -> None:
         asked = approvals.question(self.db, run_id)
-        approvals.answer(self.db, asked.id, Answer("yes"), by="me", channel="terminal")
+        approvals.answer(self.db, asked.id, Answer("yes"), by="me", channel="terminal", digest=asked.digest)
 
 
 @contextmanager

@@ -8,20 +8,21 @@ from runs_kit import PLAN_GATE, WORKER, begun, db, ended, parked, queued, repo
 from andon.line.db import approvals, messages, queue, runs
 from andon.line.db.again import again, let_go
 from andon.line.db.database import Database
-from andon.line.db.rows import Fenced
+from andon.line.db.rows import Fenced, Run
 from andon.line.steps import Answer
 from andon.records.errors import UserError
 from andon.records.stops import MEANINGS, StopCode
 
 __all__ = ["db", "repo"]
 
-GO_ON = [code for code in StopCode if MEANINGS[code].exit_code in (50, 60, 70, 130)]
+GO_ON = [code for code in StopCode if MEANINGS[code].exit_code in (2, 50, 60, 70, 130)]
 
 
 @pytest.mark.parametrize("code", GO_ON)
 def test_what_failed_around_a_run_lets_it_go_on_in_its_phase(db: Database, repo: Path, code: StopCode) -> None:
     run = parked(db, begun(db, queued(db, repo)))
-    approvals.answer(db, approvals.question(db, run.id).id, Answer("yes"), by="me", channel="terminal")
+    asked = approvals.question(db, run.id)
+    approvals.answer(db, asked.id, Answer("yes"), by="me", channel="terminal", digest=asked.digest)
     ended(db, begun(db, run), code)
     back = again(db, run.id)
     assert (back.status, back.phase, back.worker, back.stop_code, back.message) == ("queued", 1, None, None, "")
@@ -42,8 +43,42 @@ def test_one_that_was_stopped_at_its_question_waits_there_again(db: Database, re
     messages.stop(db, run.id, "me")
     back = again(db, run.id)
     assert (back.status, back.phase, back.gate, back.wanted) == ("parked", 1, PLAN_GATE, "")
-    approvals.answer(db, approvals.question(db, run.id).id, Answer("yes"), by="me", channel="terminal")
+    asked = approvals.question(db, run.id)
+    approvals.answer(db, asked.id, Answer("yes"), by="me", channel="terminal", digest=asked.digest)
     assert begun(db, back).phase == 1
+
+
+def _said(db: Database, run: Run, answer: Answer) -> None:
+    asked = approvals.question(db, run.id)
+    approvals.answer(db, asked.id, answer, by="me", channel="terminal", digest=asked.digest)
+
+
+@pytest.mark.parametrize("worked_on", [True, False])
+def test_one_whose_question_was_answered_with_stop_waits_there_again(db: Database, repo: Path, worked_on: bool) -> None:
+    run = parked(db, begun(db, queued(db, repo)))
+    asked = approvals.question(db, run.id)
+    _said(db, run, Answer("stop"))
+    if worked_on:
+        ended(db, begun(db, run), StopCode.INTERRUPTED)
+    else:
+        messages.stop(db, run.id, "me")
+    back = again(db, run.id)
+    assert (back.status, back.phase, back.gate, back.wanted, back.stop_code) == ("parked", 1, PLAN_GATE, "", None)
+    assert approvals.open_questions(db, None) == [asked]
+    assert queue.claim(db, WORKER) is None, "it waits"
+    _said(db, run, Answer("yes"))
+    assert begun(db, back).phase == 1
+
+
+def test_a_stop_to_be_resumed_after_the_time_to_answer_is_refused(db: Database, repo: Path) -> None:
+    run = parked(db, begun(db, queued(db, repo)), expires=4e9)
+    _said(db, run, Answer("stop"))
+    ended(db, begun(db, run), StopCode.INTERRUPTED)
+    with db.transaction() as tx:
+        tx.execute("UPDATE approvals SET expires_at = 1")
+    with pytest.raises(UserError, match="nobody answered run .* in time"):
+        again(db, run.id)
+    assert approvals.answers_of(db, run.id) == {"plan": Answer("stop")}
 
 
 def test_one_whose_question_expired_meanwhile_is_refused(db: Database, repo: Path) -> None:

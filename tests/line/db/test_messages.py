@@ -31,6 +31,12 @@ def test_messages_are_taken_once_in_the_order_they_were_said(db: Database) -> No
     assert [message.said_by for message in messages.take(db, "run-1", "stop")] == ["another"]
 
 
+def test_a_key_in_a_message_is_not_kept(db: Database) -> None:
+    runs.add(db, new_run())
+    messages.send(db, "run-1", "say", f"use {'ghp_' + 'A1b2C3d4E5f6' * 3} here", "a person")
+    assert db.read("SELECT text FROM messages") == [{"text": "use [redacted: github-token] here"}]
+
+
 def test_a_run_that_is_worked_on_is_told_to_stop(db: Database) -> None:
     runs.add(db, new_run())
     run = claimed(db, "run-1")

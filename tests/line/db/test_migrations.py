@@ -177,8 +177,16 @@ def test_what_else_was_kept_is_read(old: Database) -> None:
     assert old.read("SELECT failures, blocked_until FROM providers") == [{"failures": 3, "blocked_until": 1760000120.5}]
 
 
+def test_what_was_kept_before_puts_were_noted_counts_as_put_now(old: Database) -> None:
+    age = f"SELECT digest, {old.now} - put_at < 3600 AS new FROM blob_puts"
+    assert [(row["digest"], bool(row["new"])) for row in old.read(age)] == [(BASE, _begun(old) < 4)]
+    forgotten = old.read("SELECT id, forgotten_at FROM runs WHERE forgotten_at IS NOT NULL")
+    assert forgotten == [{"id": "run-6-delivered", "forgotten_at": 1760000130.5}][: int(_begun(old) >= 4)]
+
+
 def test_an_old_parked_run_can_be_answered_and_told(old: Database) -> None:
-    approvals.answer(old, "0000000a", Answer("yes"), by="a person", channel="terminal")
+    asked = approvals.question(old, "0000000a")
+    approvals.answer(old, asked.id, Answer("yes"), by="a person", channel="terminal", digest=asked.digest)
     messages.send(old, "run-5-parked", "say", "go on", "a person")
     assert approvals.answers_of(old, "run-5-parked") == {"plan:1": Answer("yes")}
     assert [message.text for message in messages.take(old, "run-5-parked", "say")] == ["go on"]

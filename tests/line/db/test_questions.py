@@ -1,6 +1,7 @@
 """What runs ask people, and how it is answered."""
 
 import hashlib
+import json
 import threading
 import time
 from dataclasses import replace
@@ -19,6 +20,9 @@ from andon.records.stops import StopCode
 GATE = Gate("tool:1", "tool", "May it run `make`?", StopCode.NEEDS_PERSON, rule="run", kind="every make")
 
 
+KEY = "ghp_" + "A1b2C3d4E5f6" * 3
+
+
 def _asked(
     db: Database, run_id: str = "run-1", gate: Gate = GATE, expires: float | None = None, repository: str = "r"
 ) -> Question:
@@ -30,7 +34,7 @@ def _asked(
 
 
 def _answer(db: Database, asked: Question, answer: Answer) -> None:
-    approvals.answer(db, asked.id, answer, by="a person", channel="terminal")
+    approvals.answer(db, asked.id, answer, by="a person", channel="terminal", digest=asked.digest)
 
 
 def test_a_question_tells_what_is_asked_by_whom_and_until_when(db: Database) -> None:
@@ -101,6 +105,48 @@ def test_refuses_an_answer_to_a_run_that_has_ended(db: Database) -> None:
 def test_says_that_there_is_no_such_question(db: Database, wanted: str) -> None:
     with pytest.raises(UserError, match="`andon approve` lists what waits"):
         approvals.question(db, wanted)
+
+
+def _ask_other(db: Database, gate: Gate) -> None:
+    question = gate_json(gate)
+    with db.transaction() as tx:
+        digest = hashlib.sha256(question.encode()).hexdigest()
+        tx.execute("UPDATE approvals SET question = ?, digest = ?", [question, digest])
+
+
+@pytest.mark.parametrize("answer", [Answer("yes"), Answer("kind"), Answer("no"), Answer("edit", "{}")])
+def test_an_answer_to_what_was_shown_does_not_count_for_what_is_asked_by_now(db: Database, answer: Answer) -> None:
+    shown = _asked(db, gate=replace(GATE, editable="{}"))
+    _ask_other(db, replace(GATE, kind="", shown="rm -r /"))
+    with pytest.raises(UserError, match=f"{shown.id} asks something else by now: read it again"):
+        _answer(db, shown, answer)
+    now = approvals.question(db, shown.id)
+    assert (now.answer, approvals.answers_of(db, "run-1")) == (None, {})
+    _answer(db, now, Answer("yes"))
+    assert approvals.answers_of(db, "run-1") == {"tool:1": Answer("yes")}
+
+
+def test_a_key_in_a_reason_is_not_kept(db: Database) -> None:
+    _answer(db, _asked(db), Answer("no", f"use {KEY}\nnot that"))
+    assert approvals.answers_of(db, "run-1") == {"tool:1": Answer("no", "use [redacted: github-token]\nnot that")}
+    assert db.read("SELECT text FROM approvals") == [{"text": "use [redacted: github-token]\nnot that"}]
+
+
+def test_a_key_in_an_edited_document_is_not_kept_and_the_document_stays_json(db: Database) -> None:
+    asked = _asked(db, gate=replace(GATE, editable='{"a": 1}'))
+    _answer(db, asked, Answer("edit", json.dumps({"steps": [f"say {KEY}", "end"], "password": "hunter22-Xy"})))
+    [row] = db.read("SELECT text FROM approvals")
+    assert json.loads(row["text"]) == {
+        "steps": ["say [redacted: github-token]", "end"],
+        "password": "[redacted: named-secret]",
+    }
+
+
+def test_an_edited_document_that_is_no_json_is_refused(db: Database) -> None:
+    asked = _asked(db, gate=replace(GATE, editable='{"a": 1}'))
+    with pytest.raises(UserError, match="the edited document:1:2: malformed JSON"):
+        _answer(db, asked, Answer("edit", "{a: 2}"))
+    assert approvals.open_questions(db, None) == [asked]
 
 
 def test_of_many_answers_at_once_one_counts(db: Database) -> None:

@@ -11,11 +11,12 @@ import pytest
 from queue_kit import GATE, add, beat, claimed, end, new, park, silent, taken
 
 from andon.line.db import approvals, lanes, messages, providers, runs
-from andon.line.db.database import Database
-from andon.line.db.queue import claim
+from andon.line.db.database import Database, Row
+from andon.line.db.queue import MOST_ATTEMPTS, claim
 from andon.line.db.rows import insert
+from andon.line.giving_up import result_without_work
 from andon.line.steps import Answer, Gate
-from andon.records.stops import StopCode
+from andon.records.stops import MEANINGS, StopCode
 
 
 def now(db: Database) -> float:
@@ -24,7 +25,8 @@ def now(db: Database) -> float:
 
 
 def answer(db: Database, run_id: str, kind: str = "yes") -> None:
-    approvals.answer(db, approvals.question(db, run_id).id, Answer(kind), by="ada", channel="terminal")  # type: ignore[arg-type]
+    asked = approvals.question(db, run_id)
+    approvals.answer(db, asked.id, Answer(kind), by="ada", channel="terminal", digest=asked.digest)  # type: ignore[arg-type]
 
 
 def test_an_empty_queue_gives_nothing(db: Database) -> None:
@@ -264,6 +266,135 @@ def test_a_lost_run_that_is_to_stop_is_given_to_a_worker_that_keeps_its_work(db:
     beat(db, "worker")
     found = taken(db, "worker")
     assert (found.run.id, found.why, found.run.wanted) == ("run", "lost", "stop")
+
+
+def test_a_run_stopped_while_it_was_being_parked_ends_as_a_stopped_parked_one(db: Database) -> None:
+    add(db, new("run", branch="factory/x"), new("sequel", branch="factory/x"))
+    beat(db, "worker")
+    run = taken(db, "worker").run
+    messages.stop(db, "run", "ada")
+    park(db, run)
+    before = runs.get(db, "run")
+    assert claimed(db, "worker") == ["sequel"]
+    after, meaning = runs.get(db, "run"), MEANINGS[StopCode.INTERRUPTED]
+    message = "andon stopped the run while nobody worked on it."
+    assert before.result is not None
+    result = before.result.model_copy(update={
+        "status": meaning.status, "stop_code": StopCode.INTERRUPTED, "exit_code": meaning.exit_code,
+        "message": message, "remedy": meaning.remedy,
+    })  # fmt: skip
+    assert after == replace(
+        before, status="ended", gate=None, stop_code="interrupted", message=message, result=result,
+        ended_at=after.ended_at, changed_at=after.changed_at,
+    )  # fmt: skip
+    with pytest.raises(runs.Fenced):
+        park(db, run)
+    assert runs.get(db, "run") == after
+
+
+def test_a_run_stopped_while_it_was_being_parked_does_not_go_on_with_an_answer(db: Database) -> None:
+    add(db, new("run"))
+    beat(db, "worker")
+    run = taken(db, "worker").run
+    messages.stop(db, "run", "ada")
+    park(db, run)
+    answer(db, "run")
+    assert claim(db, "worker") is None
+    assert (runs.get(db, "run").status, runs.get(db, "run").stop_code) == ("ended", "interrupted")
+
+
+def foreign(db: Database, run_id: str, column: str = "options") -> Row:
+    """Let a document of the run be one of a newer andon; return its row."""
+    with db.transaction() as transaction:
+        sql = f"UPDATE runs SET {column} = ? WHERE id = ? RETURNING *"
+        [row] = transaction.execute(sql, ('{"schema_version": 99}', run_id))
+    return row
+
+
+@pytest.mark.parametrize("stands", ["queued", "stopped", "answered", "lost"])
+def test_a_run_of_another_version_is_passed_over_and_stays_as_it_is(db: Database, stands: str) -> None:
+    add(db, new("newer", priority=1), new("own"))
+    beat(db, "dead")
+    if stands != "queued":
+        run = taken(db, "dead").run
+        if stands == "answered":
+            park(db, run)
+            answer(db, "newer")
+        if stands == "stopped":
+            messages.stop(db, "newer", "ada")
+            runs.put_back(db, "newer", "dead", not_before=0, message="")
+        silent(db, "dead", 13)
+    row = foreign(db, "newer")
+    assert claimed(db, "worker") == ["own"]
+    assert db.read("SELECT * FROM runs WHERE id = 'newer'") == [row]
+    assert claim(db, "worker", only="newer") is None
+
+
+def test_any_number_of_runs_of_another_version_hide_none_of_this_one(db: Database) -> None:
+    [pattern] = add(db, new("pattern"))
+    with db.transaction() as transaction:
+        for number in range(1100):
+            name = f"r-{number:05}"
+            row = replace(pattern, id=name, task_id=name, branch=f"factory/{name}", priority=1)
+            insert(transaction, row)
+        transaction.execute("UPDATE runs SET options = '{}' WHERE priority = 1")
+    assert claimed(db, "worker") == ["pattern"]
+
+
+def test_a_run_whose_result_is_of_another_version_ends_all_the_same_when_nobody_answers(db: Database) -> None:
+    add(db, new("run"), new("next"))
+    beat(db, "worker")
+    run = taken(db, "worker").run
+    park(db, run, expires=now(db) - 1)
+    foreign(db, "run", "result")
+    assert claimed(db, "worker") == ["next"]
+    message = f"Nobody answered in time: {GATE.question}"
+    ended = runs.get(db, "run")
+    assert (ended.status, ended.stop_code, ended.message) == ("ended", "needs-person", message)
+    assert ended.result == result_without_work(run, StopCode.NEEDS_PERSON, message)
+
+
+def dies(db: Database, times: int) -> None:
+    """Let worker after worker be given the run and die of it."""
+    for number in range(times):
+        beat(db, f"dead-{number}")
+        assert taken(db, f"dead-{number}").run.id == "run"
+        silent(db, f"dead-{number}", 13)
+
+
+def test_a_run_that_kills_every_worker_is_ended_and_the_next_one_begins(db: Database) -> None:
+    add(db, new("run", priority=1), new("next"))
+    dies(db, MOST_ATTEMPTS)
+    before = runs.get(db, "run")
+    assert claimed(db, "worker") == ["next"]
+    after = runs.get(db, "run")
+    message = "The worker of the run died, and its phase had been begun 25 times: it is not begun again."
+    assert after == replace(
+        before, status="ended", worker=None, stop_code="internal", message=message,
+        result=result_without_work(before, StopCode.INTERNAL, message), ended_at=after.ended_at,
+        changed_at=after.changed_at,
+    )  # fmt: skip
+    assert after.ended_at is not None
+    # The last of them was only silent: it is told.
+    with pytest.raises(runs.Fenced):
+        end(db, before, StopCode.DELIVERED)
+    assert runs.get(db, "run") == after
+
+
+def test_a_run_is_lost_once_less_than_that_and_goes_on(db: Database) -> None:
+    add(db, new("run"))
+    dies(db, MOST_ATTEMPTS - 1)
+    beat(db, "worker")
+    found = taken(db, "worker")
+    assert (found.why, found.run.attempt) == ("lost", MOST_ATTEMPTS)
+
+
+def test_a_run_that_was_given_back_any_number_of_times_begins_again(db: Database) -> None:
+    add(db, new("run"))
+    beat(db, "worker")
+    for number in range(MOST_ATTEMPTS + 2):
+        assert taken(db, "worker").run.attempt == number + 1
+        runs.put_back(db, "run", "worker", not_before=0, message="its worker left")
 
 
 _CLAIMER = """

@@ -161,7 +161,8 @@ def test_a_question_asked_again_in_a_later_phase_keeps_its_id(db: Database) -> N
 def test_a_question_that_was_answered_keeps_its_answer(db: Database) -> None:
     runs.add(db, new_run())
     _park(db, claimed(db, "run-1"))
-    approvals.answer(db, approvals.question(db, "run-1").id, Answer("yes"), by="a person", channel="terminal")
+    asked = approvals.question(db, "run-1")
+    approvals.answer(db, asked.id, Answer("yes"), by="a person", channel="terminal", digest=asked.digest)
     _park(db, claimed(db, "run-1"))
     assert approvals.answers_of(db, "run-1") == {"plan": Answer("yes")}
 
