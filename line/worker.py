@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from andon.line.db import queue, runs, workers
 from andon.line.db.database import Database, DatabaseGone, engine_url
 from andon.line.db.runs import Run
+from andon.line.db.sweep import note_forgotten, swept
 from andon.line.heartbeat import EVERY, Heartbeat
 from andon.line.identity import host_name
 from andon.line.notices import Notice
@@ -30,6 +31,8 @@ _LOOK = 0.3
 _IDLE_LOOK = 0.8
 """The same once nothing has happened for `_IDLE_AFTER`: an answered run still wakes within a second."""
 _IDLE_AFTER = 30.0
+_SWEEP_EVERY = 3600.0
+"""Seconds between two looks for what can be deleted."""
 
 
 class Worker:
@@ -127,8 +130,11 @@ class Worker:
 
     async def _look_on(self, launching: "asyncio.Task[Engine]") -> None:
         now = asyncio.get_running_loop().time
-        busy = now()
+        busy, swept_at = now(), now()
         while not self._over:
+            if now() - swept_at > _SWEEP_EVERY:
+                swept_at = now()
+                await self._sweep()
             if launching.done() and (error := launching.exception()):
                 self.leave()
                 raise error
@@ -219,8 +225,18 @@ class Worker:
     async def _forget(self, run: Run) -> None:
         """Delete what is kept of the steps of a run that nobody goes on with."""
         if self._engine is not None and run.status == "ended" and not can_go_on(run.stop_code or ""):
-            with suppress(RunError):
+            with suppress(RunError, UserError):
                 await self._engine.forget(run.id)
+                await self._reach(note_forgotten, self._db, run.id)
+
+    async def _sweep(self) -> None:
+        """Delete what nobody can need any more."""
+        with suppress(RunError, UserError):
+            for run_id in await self._reach(swept, self._db):
+                run = await self._reach(runs.get, self._db, run_id)
+                if self._engine is not None and run.status == "ended":
+                    await self._engine.forget(run_id)
+                    await self._reach(note_forgotten, self._db, run_id)
 
     async def _out_of_reach(self, run_id: str) -> bool:
         """Say whether the one run is nothing for this worker: it waits for a person, has ended, or is another's."""

@@ -21,8 +21,8 @@ _UNSAY_STOP = (
 def again(db: Database, run_id: str) -> Run:
     """Put a run that ended back into the queue and return its row; one that has not ended stays as it is.
 
-    Nothing of what it did is lost: it goes on in the phase it was in. One that was stopped while it waited for a person,
-    or whose question was answered with `stop`, waits at that question again.
+    Nothing of what it did is lost: it goes on in the phase it was in. One that was stopped while it waited for a
+    person, or whose question was answered with `stop`, waits at that question again.
 
     Raises:
         UserError: there is none, it ended in a way that going on changes nothing about, nobody answered it in time, or

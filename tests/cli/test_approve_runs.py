@@ -1,5 +1,6 @@
 """`andon approve` and `andon deny` for the questions of runs: what is shown, what counts as an answer, what follows."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -148,6 +149,18 @@ def test_without_a_terminal_nothing_is_answered(db: Database, repo: Path, words:
     assert approvals.question(db, asked.id) == asked
 
 
+def test_a_question_that_changed_after_it_was_shown_is_not_answered(db: Database, repo: Path) -> None:
+    asked = asked_of(db, repo)
+    process = Started([sys.executable, "-m", "andon", "approve", asked.id], repo, environment())
+    process.expect("of the sha256 above: ")
+    with db.transaction() as tx:
+        tx.execute("UPDATE approvals SET digest = ? WHERE id = ?", ["0" * 64, asked.id])
+    process.type(f"{asked.digest[:6]}\n")
+    assert process.end() == 2
+    assert f"{asked.id} asks something else by now: read it again" in " ".join(process.text.split())
+    assert approvals.answers_of(db, RUN) == {}
+
+
 def _editor(tmp_path: Path, script: str) -> str:
     path = tmp_path / "editor"
     path.write_text(f"#!/bin/sh\n{script}\n")
@@ -170,6 +183,22 @@ def test_an_edited_plan_is_shown_and_confirmed_by_its_own_digest(db: Database, r
     answer = approvals.answers_of(db, RUN)["plan"]
     edited = PlanPayload.model_validate_json(PLAN_GATE.editable).model_copy(update={"steps": ["write it twice"]})
     assert (answer.kind, PlanPayload.model_validate_json(answer.text)) == ("edit", edited)
+
+
+def test_a_key_in_an_edited_plan_is_neither_shown_nor_kept(db: Database, repo: Path, tmp_path: Path) -> None:
+    asked_of(db, repo)
+    key = "ghp_" + "A1b2C3d4E5f6" * 3
+    editor = _editor(tmp_path, f"sed -i 's/write it/use {key}/' \"$1\"")
+    process = Started(
+        [sys.executable, "-m", "andon", "approve", RUN, "--edit"], repo, environment() | {"EDITOR": editor}
+    )
+    process.expect("To let the run go on with the plan as you left it, type the first 6")
+    digest = process.text.rpartition("sha256   ")[2][:6]
+    process.type(f"{digest}\n")
+    assert (process.end(), key in process.text) == (0, False)
+    kept = approvals.answers_of(db, RUN)["plan"].text
+    assert hashlib.sha256(kept.encode()).hexdigest()[:6] == digest
+    assert PlanPayload.model_validate_json(kept).steps == ["use [redacted: github-token]"]
 
 
 def test_an_edited_plan_that_is_none_is_refused_and_the_question_waits(

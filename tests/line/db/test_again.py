@@ -76,7 +76,7 @@ def test_a_stop_to_be_resumed_after_the_time_to_answer_is_refused(db: Database, 
     ended(db, begun(db, run), StopCode.INTERRUPTED)
     with db.transaction() as tx:
         tx.execute("UPDATE approvals SET expires_at = 1")
-    with pytest.raises(UserError, match="nobody answered run .* in time"):
+    with pytest.raises(UserError, match=r"nobody answered run .* in time"):
         again(db, run.id)
     assert approvals.answers_of(db, run.id) == {"plan": Answer("stop")}
 

@@ -134,7 +134,7 @@ def test_a_key_in_a_reason_is_not_kept(db: Database) -> None:
 
 def test_a_key_in_an_edited_document_is_not_kept_and_the_document_stays_json(db: Database) -> None:
     asked = _asked(db, gate=replace(GATE, editable='{"a": 1}'))
-    _answer(db, asked, Answer("edit", json.dumps({"steps": [f"say {KEY}", "end"], "password": "hunter22-Xy"})))
+    _answer(db, asked, Answer("edit", json.dumps({"steps": [f"say {KEY}", "end"], "password": "pw9Kd82mQz71"})))
     [row] = db.read("SELECT text FROM approvals")
     assert json.loads(row["text"]) == {
         "steps": ["say [redacted: github-token]", "end"],
