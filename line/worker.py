@@ -202,6 +202,8 @@ class Worker:
     async def _see_to(self, phase: PhaseTask) -> None:
         try:
             run = await phase.wait(self._db, self._row.id, self._reach)
+            if run is not None:
+                await self._forget(run)
         except DatabaseGone:
             run = None
         except Exception as error:  # noqa: BLE001 - whatever it is: others must be able to take the run
@@ -211,8 +213,6 @@ class Worker:
         finally:
             del self._tasks[phase.run.id]
             self._wake.set()
-        if run is not None:
-            await self._forget(run)
         if run is None:
             self._tell(Notice("lost", phase.run))
         elif run.status == "ended":

@@ -21,7 +21,7 @@ _NOT_COUNTED = (StopCode.INTERRUPTED, StopCode.NEEDS_PERSON, StopCode.QUESTION, 
 # Those that do not count are passed over; a delivered run is one of the row and ends it.
 _LAST_ENDED = (
     "SELECT id, task_id, title, stop_code FROM runs WHERE repository = ? AND lane = ? AND status = 'ended' "
-    "AND ended_at > ? AND stop_code NOT IN (?, ?, ?) ORDER BY ended_at DESC, id DESC LIMIT ?"
+    f"AND ended_at > ? AND stop_code NOT IN ({', '.join('?' * len(_NOT_COUNTED))}) ORDER BY ended_at DESC, id DESC LIMIT ?"
 )
 
 
