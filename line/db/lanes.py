@@ -19,9 +19,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NOT_COUNTED = (StopCode.INTERRUPTED, StopCode.NEEDS_PERSON, StopCode.QUESTION, StopCode.LANE_HALTED)
 
 # Those that do not count are passed over; a delivered run is one of the row and ends it.
+_MARKS = ", ".join("?" * len(_NOT_COUNTED))
 _LAST_ENDED = (
     "SELECT id, task_id, title, stop_code FROM runs WHERE repository = ? AND lane = ? AND status = 'ended' "
-    f"AND ended_at > ? AND stop_code NOT IN ({', '.join('?' * len(_NOT_COUNTED))}) ORDER BY ended_at DESC, id DESC LIMIT ?"
+    f"AND ended_at > ? AND stop_code NOT IN ({_MARKS}) ORDER BY ended_at DESC, id DESC LIMIT ?"
 )
 
 
