@@ -51,6 +51,7 @@ class Attempt:
     log: TableLog
     saved: SavedLane | None = None
     held: list[Held] = field(default_factory=list)
+    question: str = ""
     effects: Effects = field(default_factory=Effects)
 
     def __post_init__(self) -> None:
@@ -162,3 +163,16 @@ async def test_before_there_is_a_lane_the_budget_is_noted(begin: Any) -> None:
     assert noted.keys() == {"told", "budget"}
     notes.give(noted)
     notes.give(None)
+
+
+async def test_a_question_that_a_step_left_is_there_again_until_it_is_answered(begin: Any) -> None:
+    first = begin()
+    first.question = "Which?"
+    asked = first.take()
+    first.question = ""
+    answered = first.take()
+    second = begin()
+    second.notes.give(asked)
+    assert second.question == "Which?"
+    second.notes.give(answered)
+    assert second.question == ""

@@ -80,7 +80,9 @@ def test_a_pass_by_a_test_that_is_red_goes_back_once_and_may_be_mended(buggy: Pa
 def test_a_pass_by_a_test_that_is_red_may_become_a_handing_back(buggy: Path) -> None:
     mend = [write("calc.py", FILES["calc.py"])]
     again = ([report()], passed(criteria=MENDED))
-    ran = run_line(buggy, [plan()], COMMENT, [report()], passed(criteria=MENDED), [review("changes")], mend, *again)
+    finding = {"severity": "must-fix", "path": "calc.py", "line": 0, "problem": "add is as wrong as it was"}
+    back = [review("changes", findings=[finding])]
+    ran = run_line(buggy, [plan()], COMMENT, [report()], passed(criteria=MENDED), back, mend, *again)
     assert (ran.result.stop_code, ran.result.review_rounds) == ("delivered", 2)
 
 

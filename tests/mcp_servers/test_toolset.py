@@ -196,7 +196,7 @@ async def test_no_secret_leaves_with_an_answer_and_the_event_counts_what_was_tak
         await _call(bench, "edit_file", {"path": "src/app.py", "edits": [{"old": "plain", "new": "other"}]}),
     ]
     found = "\n".join(f"src/app.py:{number}:{line}" for number, line in enumerate(shown.split("\n"), start=1))
-    origin = "run_command cd src && cd .. && true; true; true; pr…".replace("&&", "''")
+    origin = "run_command cd src && cd .. && true; true; true; pr…"
     assert answers[:3] == [
         (False, "src/app.py: lines 1-2 of 2\n" + _data("read_file src/app.py", shown)),
         (False, _data("search src", found)),
