@@ -230,7 +230,7 @@ class EffectGate:
             entry, file = self._snapshot.get(path), self._base.files.get(path)
             if self._free.get(path) or is_base(entry, file):
                 was = self._changed.pop(path, None)
-                self._overlay.back(path, entry, changed=was is not None)
+                self._overlay.back(path, changed=was is not None)
             else:
                 self._changed[path] = entry_id(entry)
                 self._overlay.now(path, entry)

@@ -28,11 +28,11 @@ class Overlay:
         """Note that `entry` lies at `path`, which is not what the base has there; None: nothing."""
         change = _change(path, entry)
         if change is None:
-            self.back(path, None, changed=path in self.changes)
+            self.back(path, changed=path in self.changes)
         elif self.changes.get(path) != change:
             self.changes[path] = self._fresh[path] = change
 
-    def back(self, path: bytes, entry: Entry | None, *, changed: bool) -> None:
+    def back(self, path: bytes, *, changed: bool) -> None:
         """Note that `path` is as at the base again, or free for anything."""
         if self.changes.pop(path, None) is not None or changed:
             self._fresh[path] = None
