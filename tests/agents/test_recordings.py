@@ -211,11 +211,13 @@ def same(body: dict[str, Any]) -> dict[str, Any]:
     """A request without what is said in two ways, and without what we never ask for.
 
     Left out are: what says nothing (empty, null, false), marks of the cache, which we set on blocks, and tools that
-    Anthropic runs itself, with what they found.
+    Anthropic runs itself, with what they found. `include` is a set: the SDK sends it in any order.
     """
     plain = {name: value for name, value in _plain(body).items() if value not in (None, "", [], False)}
     if isinstance(plain.get("system"), str):
         plain["system"] = [{"type": "text", "text": plain["system"]}]
+    if "include" in plain:
+        plain["include"] = sorted(plain["include"])
     tools = plain.get("tools", [])
     plain["tools"] = [tool for tool in tools if not str(tool.get("type")).startswith("tool_search")]
     return plain
