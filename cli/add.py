@@ -19,9 +19,9 @@ from andon.line.db import runs, workers
 from andon.line.db.database import Database, database_url
 from andon.line.db.lanes import Lane, lane
 from andon.line.db.runs import AlreadyQueued, Run, RunOptions
+from andon.line.durable.queueing import new_run_id, planned, put_in
 from andon.line.job import queue_path
-from andon.line.queue_view import NOBODY_WORKS
-from andon.line.queueing import new_run_id, planned, put_in
+from andon.line.views.queue_view import NOBODY_WORKS
 from andon.records.errors import UserError
 from andon.records.task import Task
 from andon.sandbox.repository import Repository

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from andon.cli.approve_client import answer_client, left
 from andon.cli.endings import open_streams, print_json
 from andon.guardrails.output import clean_text
-from andon.line.approvals import ApprovalStore
-from andon.line.runs_view import RunsView
+from andon.line.ide.approvals import ApprovalStore
+from andon.line.ide.waiting import APPROVALS
 from andon.line.steps import Answer
-from andon.line.waiting import APPROVALS
+from andon.line.views.runs_view import RunsView
 from andon.records.approvals import ApprovalAnswer
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository

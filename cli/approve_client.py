@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from andon.cli.confirming import confirm, terminal
 from andon.cli.endings import print_json
 from andon.guardrails.output import clean_text
-from andon.line.approvals import ApprovalStore
+from andon.line.ide.approvals import ApprovalStore
 from andon.records.approvals import Approval, ApprovalAnswer
 from andon.records.errors import UserError
 

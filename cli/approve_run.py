@@ -23,9 +23,9 @@ from andon.context.strict_json import parse_json, problems
 from andon.guardrails.output import clean_text
 from andon.line.db import approvals
 from andon.line.db.approvals import Question
-from andon.line.found_run import FoundRun
-from andon.line.runs_view import RunsView
 from andon.line.steps import Answer
+from andon.line.views.found_run import FoundRun
+from andon.line.views.runs_view import RunsView
 from andon.records.errors import UserError
 from andon.records.plan import PlanPayload
 from andon.sandbox.repository import Repository

@@ -13,8 +13,8 @@ from andon.cli.progress import stat_lines
 from andon.cli.show import print_paper
 from andon.context.diffs import FileDiff, split_diff
 from andon.guardrails.output import clean_text
-from andon.line.found_run import FoundRun
-from andon.line.runs_view import RunsView
+from andon.line.views.found_run import FoundRun
+from andon.line.views.runs_view import RunsView
 from andon.records.errors import UserError
 from andon.records.result import FileStat
 from andon.sandbox.repository import Repository

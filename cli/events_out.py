@@ -9,7 +9,7 @@ from pathlib import Path
 
 from andon.cli.endings import flush_streams
 from andon.cli.progress import print_ending
-from andon.line.chain import sealed
+from andon.line.log.chain import sealed
 from andon.records.errors import UserError
 from andon.records.events import RunEvent
 from andon.records.result import RunResult

@@ -20,13 +20,13 @@ from andon.line.db import approvals, lanes, messages, runs, workers
 from andon.line.db.database import Database
 from andon.line.db.runs import Run
 from andon.line.db.waits import waiting
-from andon.line.event_log import Listener
-from andon.line.follow import follow
-from andon.line.giving_up import result_without_work
-from andon.line.notices import Notice
+from andon.line.durable.giving_up import result_without_work
+from andon.line.durable.notices import Notice
+from andon.line.durable.worker import Worker
+from andon.line.durable.worker_ids import bury, new_worker_id
+from andon.line.log.event_log import Listener
 from andon.line.steps import Answer, Ask, Gate
-from andon.line.worker import Worker
-from andon.line.worker_ids import bury, new_worker_id
+from andon.line.views.follow import follow
 from andon.records.errors import RunError, UserError
 from andon.records.events import RunEvent
 from andon.records.result import Refusal, RunResult
@@ -165,7 +165,7 @@ class _Going:
 
     def _work_here(self, run: Run) -> None:
         """Work on the run as the one-run worker of this process; what ends it ends with its report."""
-        from andon.line.phase import Phases, Place
+        from andon.line.durable.phase import Phases, Place
 
         # Two listeners: one that cannot write any more is told nothing further.
         listeners = [self._seen, *([self.out.show] if self.out else [])]
@@ -230,7 +230,7 @@ def _took_leave(run_id: str, *, as_json: bool) -> int:
 def _fetch(db: Database, run_id: str, repository: Repository, result: RunResult) -> None:
     """Bring a branch that was delivered on another machine into this repository."""
     if result.branch and repository.branch(result.branch) is None:
-        from andon.line.shipping import take
+        from andon.line.durable.shipping import take
 
         take(db, repository, runs.get(db, run_id))
 

@@ -16,10 +16,10 @@ from andon.cli.endings import flush_streams, open_streams, print_json
 from andon.cli.event_lines import event_line
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
-from andon.line.audit import Verdict, verify
-from andon.line.run_log import RunLog, event_of, lines, opened
-from andon.line.runs_view import RunsView
-from andon.line.stored_log import StoredLog, log_of
+from andon.line.log.audit import Verdict, verify
+from andon.line.views.run_log import RunLog, event_of, lines, opened
+from andon.line.views.runs_view import RunsView
+from andon.line.views.stored_log import StoredLog, log_of
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository
 
@@ -107,7 +107,7 @@ def _verdict_line(verdict: Verdict) -> str:
 
 def _spans(found: RunLog) -> int:
     # Imported here: a log is printed without it.
-    from andon.line.spans import otlp_trace
+    from andon.line.log.spans import otlp_trace
 
     with opened(found) as stream:
         events = [event for line in lines(stream) if (event := event_of(line)) is not None]

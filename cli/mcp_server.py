@@ -12,14 +12,14 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from andon.cli.endings import catch_signals
-from andon.line.ide_ground import Ground, ground
+from andon.line.ide.ground import Ground, ground
 from andon.mcp_servers.wire import Wire
 from andon.records.errors import UserError
 from andon.records.result import RunResult
 from andon.sandbox.repository import Repository
 
 if TYPE_CHECKING:
-    from andon.line.ide_session import IdeSession
+    from andon.line.ide.session import IdeSession
 
 
 def mcp(args: argparse.Namespace) -> int:
@@ -36,7 +36,7 @@ def mcp(args: argparse.Namespace) -> int:
     with ThreadPoolExecutor(1) as pool:
         reading = pool.submit(_ground, repository, args.title, args.sandbox)
         # Loading the protocol takes most of a second; git reads the repository meanwhile.
-        from andon.line.ide_session import IdeSession
+        from andon.line.ide.session import IdeSession
 
         base = reading.result()
     result = asyncio.run(_session(base, wire, IdeSession))

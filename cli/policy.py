@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from andon.guardrails.arguments import ARGUMENTS
 from andon.guardrails.output import clean_text
 from andon.guardrails.policy_file import POLICY_PATH
-from andon.line.policy_view import PolicyView
+from andon.line.views.policy_view import PolicyView
 from andon.records.calls import ToolCall
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository

@@ -13,7 +13,7 @@ from andon.guardrails.output import clean_text
 from andon.line.db.database import Database, database_url, exists
 from andon.line.db.lanes import DEFAULT_LANE, Lane, lane, open_lane, pause
 from andon.line.identity import identity_of
-from andon.line.queue_view import NOBODY_WORKS, Board, Entry, board_of, lane_document, nothing_queued
+from andon.line.views.queue_view import NOBODY_WORKS, Board, Entry, board_of, lane_document, nothing_queued
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from andon.cli.endings import open_streams
 from andon.cli.events_out import refuse_both
 from andon.line.db.again import again, let_go
-from andon.line.runs_view import RunsView
-from andon.line.worker_ids import bury
+from andon.line.durable.worker_ids import bury
+from andon.line.views.runs_view import RunsView
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository
 
@@ -43,6 +43,6 @@ def resume(args: argparse.Namespace) -> int:
 
 
 def _opened(name: str, repository: Repository) -> str:
-    from andon.line.bundle import open_bundle
+    from andon.line.bundles.bundle import open_bundle
 
     return open_bundle(Path(name), repository, os.environ).id

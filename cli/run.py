@@ -19,10 +19,10 @@ from andon.line.base_files import CommitFiles
 from andon.line.db import messages, runs, workers
 from andon.line.db.database import Database, database_url
 from andon.line.db.runs import AlreadyQueued, NewRun, Run, RunOptions
+from andon.line.durable.queueing import new_run_id, planned, put_in
+from andon.line.durable.worker_ids import bury
 from andon.line.job import queue_path
 from andon.line.live import ModelFlags, choose_models
-from andon.line.queueing import new_run_id, planned, put_in
-from andon.line.worker_ids import bury
 from andon.records.errors import RunError, UserError
 from andon.records.stops import MEANINGS
 from andon.records.task import Task

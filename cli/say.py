@@ -8,8 +8,8 @@ from pathlib import Path
 from andon.cli.endings import flush_streams, open_streams, print_json
 from andon.cli.stop import person
 from andon.line.db import messages
-from andon.line.runs_view import RunsView
 from andon.line.steering import LONGEST
+from andon.line.views.runs_view import RunsView
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository
 

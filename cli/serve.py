@@ -16,9 +16,9 @@ from andon.cli.endings import catch_signals, flush_streams, open_streams
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
 from andon.line.db.database import VARIABLE, Database, database_url
-from andon.line.notices import Notice
-from andon.line.worker import Worker
-from andon.line.worker_ids import new_worker_id
+from andon.line.durable.notices import Notice
+from andon.line.durable.worker import Worker
+from andon.line.durable.worker_ids import new_worker_id
 from andon.records.errors import RunError
 from andon.records.stops import MEANINGS
 from andon.sandbox.repository import Repository
@@ -57,7 +57,7 @@ def serve(args: argparse.Namespace) -> int:
 
 async def _serve(db: Database, args: argparse.Namespace, say: "_Said") -> None:
     # Imported here: a person who mistyped the database waits for no lane to load.
-    from andon.line.phase import Phases, Place
+    from andon.line.durable.phase import Phases, Place
 
     worker_id = new_worker_id()
     place = Place(db, worker_id, state_folder(args.state, os.environ), os.environ, retries=True)

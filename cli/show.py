@@ -17,10 +17,10 @@ from andon.cli.printing import ASK, console_on, say, wants_plain
 from andon.cli.progress import stat_lines, used_words
 from andon.delivery.checks_table import checks_table
 from andon.guardrails.output import clean_text
-from andon.line.found_run import FoundRun
 from andon.line.resumable import can_go_on
-from andon.line.run_rows import iso
-from andon.line.runs_view import RunsView
+from andon.line.views.found_run import FoundRun
+from andon.line.views.run_rows import iso
+from andon.line.views.runs_view import RunsView
 from andon.records.checks import TestResult
 from andon.records.plan import Plan
 from andon.sandbox.repository import Repository

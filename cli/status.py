@@ -12,8 +12,8 @@ from andon.cli.endings import open_streams, print_json
 from andon.cli.event_lines import event_line
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
-from andon.line.runs_view import RunsView
-from andon.line.status import Standing, TaskStanding, standing_of, standing_of_one
+from andon.line.views.runs_view import RunsView
+from andon.line.views.status import Standing, TaskStanding, standing_of, standing_of_one
 from andon.sandbox.repository import Repository
 
 _VERSION = 2

@@ -16,9 +16,9 @@ from andon.line.db import messages, runs
 from andon.line.db.again import let_go
 from andon.line.db.database import Database
 from andon.line.db.runs import Run
+from andon.line.durable.worker_ids import bury
 from andon.line.identity import host_name
-from andon.line.runs_view import RunsView
-from andon.line.worker_ids import bury
+from andon.line.views.runs_view import RunsView
 from andon.records.errors import UserError
 from andon.records.result import RunResult
 from andon.sandbox.repository import Repository

@@ -8,9 +8,9 @@ from pathlib import Path
 from andon.cli.endings import open_streams, print_json
 from andon.line.db.database import Database, database_url, exists
 from andon.line.db.runs import find
+from andon.line.durable.shipping import is_taken
+from andon.line.durable.shipping import take as take_branch
 from andon.line.identity import identity_of
-from andon.line.shipping import is_taken
-from andon.line.shipping import take as take_branch
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository
 

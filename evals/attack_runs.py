@@ -14,7 +14,7 @@ from andon.evals.attack_ground import Bait, Own, lay_out
 from andon.evals.attack_listener import listening
 from andon.evals.attack_traces import Traces
 from andon.line.answerer import ROLES, Answerer
-from andon.line.ide_ground import ground
+from andon.line.ide.ground import ground
 from andon.line.job import Job, prepare
 from andon.line.live import ModelFlags, live_answerer
 from andon.line.run import run_job
@@ -157,7 +157,7 @@ async def _session(seen: Happened, tier: str | None) -> RunResult:
     from mcp.shared.exceptions import MCPError
 
     from andon.evals.attack_model import answers_of
-    from andon.line.ide_session import IdeSession
+    from andon.line.ide.session import IdeSession
 
     begun = await asyncio.to_thread(_ground, seen, tier)
     answers = answers_of(seen.attack, "client", seen.bait)

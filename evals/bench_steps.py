@@ -14,11 +14,11 @@ from typing import Any
 from andon.evals.bench_job import make_repository
 from andon.evals.bench_stock import stock
 from andon.line.db.database import Database, database_url, engine_url
+from andon.line.durable.phase_engine import PhaseEngine
+from andon.line.durable.table_log import TableLog
 from andon.line.engine import Engine, JournalledSteps
-from andon.line.event_log import EventLog
-from andon.line.phase_engine import PhaseEngine
+from andon.line.log.event_log import EventLog
 from andon.line.steps import InProcessEngine
-from andon.line.table_log import TableLog
 from andon.records.ports import Steps
 from andon.sandbox.repository import Repository
 

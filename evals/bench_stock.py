@@ -5,7 +5,7 @@ from dataclasses import replace
 from andon.line.db import runs
 from andon.line.db.database import Database
 from andon.line.db.rows import NewRun, Run, RunOptions
-from andon.line.giving_up import result_without_work
+from andon.line.durable.giving_up import result_without_work
 from andon.line.identity import host_name, identity_of
 from andon.line.steps import Gate
 from andon.records.stops import StopCode

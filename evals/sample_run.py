@@ -14,8 +14,8 @@ from andon.evals.cassettes import open_cassette
 from andon.evals.sample_project import copy_sample
 from andon.intake.queue import load_queue, next_pending
 from andon.line.answerer import ROLES, Answerer
-from andon.line.event_log import Listener
 from andon.line.job import prepare, queue_path
+from andon.line.log.event_log import Listener
 from andon.line.run import run_job
 from andon.records.errors import RunError, UserError
 from andon.records.result import RunResult

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 from andon.delivery.taking import taking
 from andon.intake.queue import update_status
-from andon.line.event_log import EventStream
 from andon.line.job import Job, queue_path
 from andon.line.lane import Lane
+from andon.line.log.event_log import EventStream
 from andon.line.report import write_papers
 from andon.line.resumable import can_go_on
 from andon.line.run_folder import RunFolder

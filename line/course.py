@@ -11,15 +11,15 @@ from andon.guardrails.approvals import Grants
 from andon.guardrails.budgets import Budget
 from andon.line.answerer import Answerer
 from andon.line.asks import Asks
-from andon.line.base_warnings import base_warnings
-from andon.line.claims import doubt
 from andon.line.coming_sandbox import ComingSandbox
 from andon.line.conclude import set_status
-from andon.line.event_log import EventStream
+from andon.line.evidence.base_warnings import base_warnings
+from andon.line.evidence.claims import doubt
 from andon.line.ground import Early, Ground
 from andon.line.house_rules import policy_of
 from andon.line.job import Job
 from andon.line.lane import Lane
+from andon.line.log.event_log import EventStream
 from andon.line.report import Committed, committed_papers
 from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState

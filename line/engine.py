@@ -19,9 +19,9 @@ from dbos import error as dbos_errors
 
 from andon.line.db.database import DatabaseGone
 from andon.line.db.runs import Fenced
-from andon.line.journal import Journal, JournalledSteps, Kept, Notes
-from andon.line.journal_json import JournalJson
-from andon.line.journal_reach import first_line, of_the_database, reaching, to_its_end
+from andon.line.durable.journal import Journal, JournalledSteps, Kept, Notes
+from andon.line.durable.journal_json import JournalJson
+from andon.line.durable.journal_reach import first_line, of_the_database, reaching, to_its_end
 from andon.records.errors import RunError, UserError
 from andon.records.stops import StopCode
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from andon.context.detect import detect
-from andon.line.checks import check_tree
 from andon.line.coming_sandbox import ComingSandbox
+from andon.line.evidence.checks import check_tree
 from andon.line.job import Job
 from andon.line.run_folder import RunFolder
 from andon.line.sandboxes import Sandboxes

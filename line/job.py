@@ -13,7 +13,7 @@ from andon.guardrails.policy_file import POLICY_PATH, RepositoryPolicy, read_pol
 from andon.guardrails.redact_known import learn, values_in_file
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
-from andon.line.dependency_audit import AuditOrder, audit_order
+from andon.line.evidence.dependency_audit import AuditOrder, audit_order
 from andon.line.registries import registries_of
 from andon.line.trust import TrustFile, claims_of
 from andon.records.errors import UserError

@@ -16,14 +16,14 @@ from andon.guardrails.paths import is_hidden
 from andon.guardrails.scope import Scope
 from andon.line.amendments import Amendments
 from andon.line.asks import Asks
-from andon.line.checks import OpenSandbox, check_change
-from andon.line.claims import red_evidence
 from andon.line.coming_sandbox import ComingSandbox
-from andon.line.effect_log import EffectLog
-from andon.line.event_log import EventStream
+from andon.line.evidence.checks import OpenSandbox, check_change
+from andon.line.evidence.claims import red_evidence
 from andon.line.final_tree import allowed_paths, closed_in_tree, held_patch
 from andon.line.job import Job
 from andon.line.lane_state import LaneState
+from andon.line.log.effect_log import EffectLog
+from andon.line.log.event_log import EventStream
 from andon.line.plan_files import small_files
 from andon.line.planners_question import ask_planners
 from andon.line.run_folder import RunFolder

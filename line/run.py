@@ -12,8 +12,8 @@ from andon.line.conclude import conclude
 from andon.line.course import Course, work
 from andon.line.db.rows import Fenced
 from andon.line.disk import disk_failure
-from andon.line.event_log import EventLog, Listener
 from andon.line.job import Job
+from andon.line.log.event_log import EventLog, Listener
 from andon.line.run_folder import RunFolder
 from andon.line.run_state import RunState, UsageSum
 from andon.line.steps import Ask, InProcessEngine

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from andon.guardrails.budgets import Budget
-from andon.line.effect_log import EffectLog
 from andon.line.lane import Lane
+from andon.line.log.effect_log import EffectLog
 from andon.line.saved import Facts
 from andon.records.events import RunEvent
 from andon.records.result import Usage

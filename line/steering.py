@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from andon.guardrails.output import clean_text
 from andon.line.db import said
 from andon.line.db.database import Database, DatabaseGone
-from andon.line.patience import patiently
+from andon.line.durable.patience import patiently
 from andon.records.calls import Role
 from andon.records.events import Events
 from andon.records.ports import Steps

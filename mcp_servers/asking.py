@@ -27,7 +27,7 @@ _Key = tuple[Binding | str, str]
 
 
 class Book(Protocol):
-    """Where questions wait for answers; see `line/approvals.py`. Every method raises `UserError`."""
+    """Where questions wait for answers; see `line/ide/approvals.py`. Every method raises `UserError`."""
 
     def ask(self, approval: Approval) -> None:
         """Store a question."""

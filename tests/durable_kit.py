@@ -27,13 +27,13 @@ from andon.line.db import approvals, events, queue, runs, workers
 from andon.line.db.database import Database, database_url
 from andon.line.db.events import EventRow
 from andon.line.db.runs import Run, RunOptions
-from andon.line.event_log import Listener
+from andon.line.durable.phase import Phases, Place
+from andon.line.durable.queueing import enqueue
+from andon.line.durable.worker import Worker
+from andon.line.durable.worker_ids import new_worker_id
 from andon.line.job import queue_path
-from andon.line.phase import Phases, Place
-from andon.line.queueing import enqueue
+from andon.line.log.event_log import Listener
 from andon.line.steps import Answer, Ask
-from andon.line.worker import Worker
-from andon.line.worker_ids import new_worker_id
 from andon.sandbox.repository import Repository
 
 Script = Mapping[str, Sequence[Said]]

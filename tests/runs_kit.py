@@ -8,13 +8,13 @@ import pytest
 from database_kit import fresh_postgresql, new_run, result_of
 from lane_kit import FILES, make_repository
 
-from andon.line.chain import genesis, sealed
 from andon.line.db import events, queue, runs, workers
 from andon.line.db.database import Database, database_url
 from andon.line.db.rows import Run, RunOptions
 from andon.line.identity import host_name, identity_of
-from andon.line.runs_view import RunsView
+from andon.line.log.chain import genesis, sealed
 from andon.line.steps import Gate
+from andon.line.views.runs_view import RunsView
 from andon.records.stops import StopCode
 from andon.records.task import Task
 from andon.sandbox.repository import Repository

@@ -14,11 +14,11 @@ from typing import Any
 
 from andon.line.db import runs
 from andon.line.db.database import Database
+from andon.line.durable.giving_up import result_without_work
+from andon.line.durable.notices import Notice
+from andon.line.durable.worker import Worker
+from andon.line.durable.worker_ids import new_worker_id
 from andon.line.engine import JournalledSteps
-from andon.line.giving_up import result_without_work
-from andon.line.notices import Notice
-from andon.line.worker import Worker
-from andon.line.worker_ids import new_worker_id
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 

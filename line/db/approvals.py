@@ -1,4 +1,4 @@
-"""The questions of runs, and what people answered. Those of IDE clients lie in files (`line/approvals.py`)."""
+"""The questions of runs, and what people answered. Those of IDE clients lie in files (`line/ide/approvals.py`)."""
 # ruff: noqa: S608 - only constants of ours are put into the SQL's text, values go as parameters.
 
 import json

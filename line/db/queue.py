@@ -11,7 +11,7 @@ from andon.line.db.connection import Params
 from andon.line.db.database import Database, DatabaseGone, Row
 from andon.line.db.rows import Run, run_of
 from andon.line.db.workers import DEAD_AFTER
-from andon.line.giving_up import result_without_work
+from andon.line.durable.giving_up import result_without_work
 from andon.records.errors import UserError
 from andon.records.result import RunResult
 from andon.records.stops import MEANINGS, StopCode

@@ -16,7 +16,7 @@ from andon.line.doctor.ci_files import Pipeline, pipelines, unowned
 from andon.line.doctor.ground import Ground
 from andon.line.identity import identity_of
 from andon.line.live import endpoint
-from andon.line.status_files import results_of
+from andon.line.views.status_files import results_of
 from andon.records.errors import RunError, UserError
 from andon.records.project import ProjectContext, ProjectSetup
 from andon.records.task import Task

@@ -15,9 +15,9 @@ from andon.line.doctor.boundary import found_programs
 from andon.line.doctor.check import Check, Finding
 from andon.line.doctor.ground import Ground, NotHere
 from andon.line.doctor.tiers import START_LIMIT
-from andon.line.policy_view import PolicyView
 from andon.line.registries import registries_of
 from andon.line.trust import claims_of
+from andon.line.views.policy_view import PolicyView
 from andon.records.errors import UserError
 from andon.sandbox.host_git import run_git
 from andon.sandbox.repository import Repository

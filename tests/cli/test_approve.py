@@ -15,7 +15,7 @@ from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp_types import ElicitResult
 from terminal_kit import Started
 
-from andon.line.approvals import ApprovalStore
+from andon.line.ide.approvals import ApprovalStore
 from andon.records.approvals import Approval
 
 DIGEST = "0f1e2d" + "a" * 58

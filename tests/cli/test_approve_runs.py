@@ -14,7 +14,7 @@ from terminal_kit import Started
 from andon.line.db import approvals, messages
 from andon.line.db.approvals import Question
 from andon.line.db.database import Database
-from andon.line.papers_store import keep_papers
+from andon.line.durable.papers_store import keep_papers
 from andon.line.steps import Answer, Gate
 from andon.records.plan import PlanPayload
 from andon.records.stops import StopCode

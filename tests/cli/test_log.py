@@ -15,7 +15,7 @@ from audit_kit import lines_of
 from lane_kit import CHANGE, FILES, make_repository, plan, report, review, run_line
 
 from andon.cli.main import main
-from andon.line.event_log import EventLog
+from andon.line.log.event_log import EventLog
 from andon.line.run_folder import RunFolder
 from andon.records.events import EventKind
 
@@ -168,7 +168,7 @@ def living(repo: Path) -> Iterator["subprocess.Popen[str]"]:
     """A process that holds the run and writes a phase for each line it is told; `end` ends the run."""
     script = (
         "import sys; from pathlib import Path; from andon.line.run_folder import RunFolder\n"
-        "from andon.line.event_log import EventLog\n"
+        "from andon.line.log.event_log import EventLog\n"
         "folder = RunFolder.create(Path(sys.argv[1]), 'run-live', 'task-001')\n"
         "log = EventLog(folder.path / 'audit.jsonl')\n"
         "log.emit('run.started', run='run-live', task='task-001', title='t', base='c')\n"

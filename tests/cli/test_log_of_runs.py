@@ -14,11 +14,11 @@ import pytest
 from runs_kit import BEGUN, begun, db, ended, parked, queued, repo, told
 
 from andon.cli.main import main
-from andon.line.chain import seal_of
 from andon.line.db import approvals
 from andon.line.db.again import again
 from andon.line.db.database import Database
 from andon.line.db.rows import Run
+from andon.line.log.chain import seal_of
 from andon.records.result import AuditHead
 from andon.records.stops import StopCode
 

@@ -264,7 +264,7 @@ def test_stray_prints_never_reach_stdout(repo: Path, temporary: Path) -> None:
     script = """
 import os, sys
 from andon.cli.main import main
-from andon.line.ide_session import IdeSession
+from andon.line.ide.session import IdeSession
 def server(self, plain=IdeSession.server):
     print("spilt", flush=True)
     print("spilt", file=sys.__stdout__, flush=True)
@@ -288,7 +288,7 @@ def test_no_agent_sdk_is_loaded(repo: Path) -> None:
         [python, "-X", "importtime", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     loaded = set(re.findall(r"\| +([\w.]+)$", done.stderr, re.MULTILINE))
-    assert {"mcp", "andon.line.ide_session", "andon.mcp_servers.toolset"} <= loaded
+    assert {"mcp", "andon.line.ide.session", "andon.mcp_servers.toolset"} <= loaded
     assert {name for name in loaded if name.split(".")[0] in ("agents", "openai", "anthropic")} == set()
 
 

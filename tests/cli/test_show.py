@@ -15,7 +15,7 @@ from terminal_kit import Started
 from andon.cli.main import main
 from andon.line.db import approvals
 from andon.line.db.database import Database
-from andon.line.papers_store import keep_papers
+from andon.line.durable.papers_store import keep_papers
 from andon.line.steps import Answer
 from andon.records.result import RunResult, Usage
 from andon.records.stops import StopCode

@@ -14,7 +14,7 @@ import pytest
 from lane_kit import CHANGE, FILES, make_repository, plan, report, review, run_line
 
 from andon.cli.main import main
-from andon.line.approvals import ApprovalStore
+from andon.line.ide.approvals import ApprovalStore
 from andon.line.run_folder import RunFolder
 from andon.records.approvals import Approval
 from andon.records.stops import MEANINGS, StopCode
@@ -46,7 +46,7 @@ def going_on(repo: Path, task_id: str) -> Iterator[int]:
     """A process that holds the task as a living run does."""
     script = (
         "import sys; from pathlib import Path; from andon.line.run_folder import RunFolder\n"
-        "from andon.line.event_log import EventLog\n"
+        "from andon.line.log.event_log import EventLog\n"
         "folder = RunFolder.create(Path(sys.argv[1]), 'run-live', sys.argv[2])\n"
         "log = EventLog(folder.path / 'audit.jsonl', [])\n"
         "log.emit('run.started', run='run-live', task=sys.argv[2], title='Its title', base='c')\n"

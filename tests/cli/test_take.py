@@ -16,8 +16,8 @@ from andon.cli.take import take
 from andon.cli.take_help import add_take
 from andon.line.db import runs
 from andon.line.db.database import Database
+from andon.line.durable.shipping import keep_branch
 from andon.line.identity import identity_of
-from andon.line.shipping import keep_branch
 from andon.records.errors import UserError
 from andon.records.stops import StopCode
 from andon.records.task import Task
@@ -114,7 +114,7 @@ def test_where_nothing_was_ever_queued_nothing_is_made(here: Path, monkeypatch: 
 
 def test_it_loads_neither_an_sdk_nor_the_engine() -> None:
     program = (
-        "import sys, andon.cli.take, andon.line.bundle;"
+        "import sys, andon.cli.take, andon.line.bundles.bundle;"
         "print([name for name in ('agents', 'openai', 'mcp', 'dbos', 'sqlalchemy', 'psycopg') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -17,8 +17,8 @@ import pytest
 from database_kit import postgresql_url, server, start, stop, url  # noqa: F401 - fixtures
 
 from andon.line import engine as engine_module
-from andon.line import journal_reach
 from andon.line.db.database import DatabaseGone, engine_url
+from andon.line.durable import journal_reach
 from andon.line.engine import Body, Engine, Fenced, JournalledSteps, OtherFlow
 from andon.records.errors import RunError, UserError
 from andon.records.stops import StopCode

@@ -12,7 +12,7 @@ import pytest
 from lane_kit import CHANGE, Ran, git, plan, report, review, run_line
 
 from andon.intake.queue import update_status
-from andon.line.event_log import EventLog
+from andon.line.log.event_log import EventLog
 from andon.line.run_folder import RunFolder
 from andon.line.steps import Answer, Gate
 from andon.line.uninterrupted import uninterrupted

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import pytest
 from lane_kit import CHANGE, FILES, SUB, call, make_repository, plan, report, review, run_line, write
 
-from andon.line.rows import NOTHING_SHOWN
+from andon.line.evidence.rows import NOTHING_SHOWN
 from andon.line.steps import Answer, Gate
 
 BUG = FILES["calc.py"].replace("a + b", "a - b")

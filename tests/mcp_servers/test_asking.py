@@ -10,7 +10,7 @@ from mcp import Client
 from mcp_types import ElicitResult
 
 from andon.guardrails.approvals import Grants
-from andon.line.approvals import ApprovalStore
+from andon.line.ide.approvals import ApprovalStore
 from andon.mcp_servers.asking import ClientAsking, Subjects
 from andon.mcp_servers.toolset import Workbench, build_toolset
 from andon.mcp_servers.workspace_state import state_of

@@ -14,7 +14,7 @@ from andon.line.db import approvals, lanes, messages, providers, runs
 from andon.line.db.database import Database, Row
 from andon.line.db.queue import MOST_ATTEMPTS, claim
 from andon.line.db.rows import insert
-from andon.line.giving_up import result_without_work
+from andon.line.durable.giving_up import result_without_work
 from andon.line.steps import Answer, Gate
 from andon.records.stops import MEANINGS, StopCode
 
