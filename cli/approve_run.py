@@ -9,18 +9,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
 from rich.console import Console
 
 from andon.cli.approve_client import left
 from andon.cli.confirming import confirm, terminal
-from andon.cli.editor import edited
+from andon.cli.editor import PLAN, checked_plan, edited
 from andon.cli.endings import print_json
 from andon.cli.gate_papers import show_evidence, show_facts, show_plan
 from andon.cli.printing import ASK, console_on, say, wants_plain
 from andon.cli.stop import person
-from andon.context.strict_json import parse_json, problems
-from andon.guardrails.output import clean_text
 from andon.line.db import approvals
 from andon.line.db.approvals import Question
 from andon.line.steps import Answer
@@ -190,9 +187,7 @@ def _edited(document: str) -> str:
     Raises:
         UserError: it is no plan; names line or field.
     """
-    text = asyncio.run(edited(document, "plan.json", os.environ))
     try:
-        plan = PlanPayload.model_validate(parse_json(text.encode(), "plan.json"))
-    except ValidationError as error:
-        raise UserError(f"plan.json: {clean_text(problems(error))}. The question still waits as it was") from error
-    return plan.model_dump_json(indent=2)
+        return checked_plan(asyncio.run(edited(document, PLAN, os.environ)))
+    except UserError as error:
+        raise UserError(f"{error}. The question still waits as it was") from error

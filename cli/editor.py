@@ -1,4 +1,4 @@
-"""A document in the person's own editor."""
+"""A document in the person's own editor, and what a plan is that comes out of it."""
 
 import asyncio
 import os
@@ -7,7 +7,15 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from andon.context.strict_json import parse_json, problems
+from andon.guardrails.output import clean_text
 from andon.records.errors import UserError
+from andon.records.plan import PlanPayload
+
+PLAN = "plan.json"
+"""What the file of a plan is called while it is edited."""
 
 
 async def edited(document: str, name: str, environment: Mapping[str, str]) -> str:
@@ -30,6 +38,18 @@ async def edited(document: str, name: str, environment: Mapping[str, str]) -> st
             raise UserError(f"the editor left no {name} behind: save it under the name it was opened with") from error
         except UnicodeDecodeError as error:
             raise UserError(f"{name} is no UTF-8 text any more: save it as UTF-8") from error
+
+
+def checked_plan(text: str) -> str:
+    """Return the text of a plan as the line writes it.
+
+    Raises:
+        UserError: it is no plan; names line or field.
+    """
+    try:
+        return PlanPayload.model_validate(parse_json(text.encode(), PLAN)).model_dump_json(indent=2)
+    except ValidationError as error:
+        raise UserError(f"{PLAN}: {clean_text(problems(error))}") from error
 
 
 def _editor(environment: Mapping[str, str]) -> list[str]:

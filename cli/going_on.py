@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TextIO
 from andon.cli.endings import flush_streams, print_document
 from andon.cli.events_out import EventsOut, finish_events
 from andon.cli.progress import Progress, papers_of, watching
-from andon.cli.serve import state_folder
 from andon.cli.stop import person
 from andon.cli.to_its_end import finish, run_to_end
 from andon.line.db import approvals, lanes, messages, runs, workers
 from andon.line.db.database import Database
 from andon.line.db.runs import Run
 from andon.line.db.waits import waiting
+from andon.line.durable.checkouts import own_state
 from andon.line.durable.giving_up import result_without_work
 from andon.line.durable.notices import Notice
 from andon.line.durable.worker import Worker
@@ -171,8 +171,7 @@ class _Going:
         listeners = [self._seen, *([self.out.show] if self.out else [])]
         terminal = _AtTerminal(listeners, self._asker(run))
         worker_id = new_worker_id()
-        state = state_folder(None, os.environ)
-        place = Place(self.db, worker_id, state, os.environ, attendant=lambda run_id: terminal)
+        place = Place(self.db, worker_id, own_state(os.environ), os.environ, attendant=lambda run_id: terminal)
         tell = self._notice
         worker = Worker(self.db, worker_id, Phases(place), kind="run", only=run.id, tell=tell)
         run_to_end(worker.work, tell=self.view.tell)

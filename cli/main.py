@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from typing import TypeAlias
 
 from andon.cli.approve_help import add_approvals
 from andon.cli.doctor_help import add_doctor
@@ -20,6 +21,10 @@ from andon.cli.say_help import add_say
 from andon.cli.serve_help import add_serve
 from andon.cli.take_help import add_take
 from andon.records.errors import UserError
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""Where a command is added."""
+_RAW = argparse.RawDescriptionHelpFormatter
 
 _ABOUT = """\
 andon turns a request into a reviewed branch with evidence: a planner, an executor and a reviewer
@@ -159,15 +164,38 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="andon", description=_ABOUT, epilog=_EXITS, formatter_class=raw)
+    parser = argparse.ArgumentParser(prog="andon", description=_ABOUT, epilog=_EXITS, formatter_class=_RAW)
     parser.add_argument("--version", action="version", version=f"andon {version('andon')}")
     parser.add_argument("--plain", action="store_true", help="plain lines: no colour, nothing written over")
     parser.set_defaults(json=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    # In the order in which `andon --help` lists them.
+    _add_run(commands)
+    add = add_queue(commands)
+    _add_models(add)
+    _add_sandbox(add)
+    _add_status(commands)
+    add_log(commands)
+    add_runs(commands)
+    add_say(commands)
+    add_take(commands)
+    add_serve(commands)
+    add_doctor(commands)
+    _add_demo(commands)
+    evals = add_eval(commands)
+    _add_sandbox(evals)
+    _add_json(evals)
+    add_policy(commands)
+    add_approvals(commands)
+    _add_trust(commands)
+    _add_image(commands)
+    _add_mcp(commands)
+    return parser
 
+
+def _add_run(commands: Commands) -> None:
     run = commands.add_parser(
-        "run", help="run a task through the lane", description=_RUN, epilog=_EXITS, formatter_class=raw
+        "run", help="run a task through the lane", description=_RUN, epilog=_EXITS, formatter_class=_RAW
     )
     run.add_argument("task", nargs="?", metavar="INTENT|TASK-ID", help="a sentence, or the id of a queued task")
     run.add_argument("--accept", action="append", default=[], metavar="TEXT", help="an acceptance criterion; repeat")
@@ -184,39 +212,26 @@ def _parser() -> argparse.ArgumentParser:
     _add_json(run)
     add_events(run)
 
-    add = add_queue(commands)
-    _add_models(add)
-    _add_sandbox(add)
 
+def _add_status(commands: Commands) -> None:
     status = commands.add_parser(
-        "status", help="what runs, how runs ended, what waits", description=_STATUS, formatter_class=raw
+        "status", help="what runs, how runs ended, what waits", description=_STATUS, formatter_class=_RAW
     )
     status.add_argument("wanted", nargs="?", metavar="RUN|TASK", help="a run's or a task's id (default: everything)")
     status.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     status.add_argument("--json", action="store_true", help="print one JSON document on stdout")
 
-    add_log(commands)
 
-    add_runs(commands)
-    add_say(commands)
-    add_take(commands)
-    add_serve(commands)
-    add_doctor(commands)
-
-    demo = commands.add_parser("demo", help="see the whole lane on a sample", description=_DEMO, formatter_class=raw)
+def _add_demo(commands: Commands) -> None:
+    demo = commands.add_parser("demo", help="see the whole lane on a sample", description=_DEMO, formatter_class=_RAW)
     demo.add_argument("--into", metavar="DIR", help="put the sample repository there (default: a temporary folder)")
     _add_sandbox(demo)
     _add_json(demo)
 
-    evals = add_eval(commands)
-    _add_sandbox(evals)
-    _add_json(evals)
 
-    add_policy(commands)
-    add_approvals(commands)
-
+def _add_trust(commands: Commands) -> None:
     trust = commands.add_parser(
-        "trust", help="accept what a repository may not decide alone", description=_TRUST, formatter_class=raw
+        "trust", help="accept what a repository may not decide alone", description=_TRUST, formatter_class=_RAW
     )
     instead = trust.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="print what was accepted, for every repository")
@@ -224,21 +239,24 @@ def _parser() -> argparse.ArgumentParser:
     trust.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     trust.set_defaults(json=False)
 
+
+def _add_image(commands: Commands) -> None:
     image = commands.add_parser(
-        "image", help="build the image of the Docker tier", description=_IMAGE, formatter_class=raw
+        "image", help="build the image of the Docker tier", description=_IMAGE, formatter_class=_RAW
     )
     image.add_argument("what", choices=["build"], metavar="build", help="build it; nothing else is known yet")
     image.add_argument("--from-packages", action="store_true", help="without an image registry; needs root")
     image.set_defaults(json=False)
 
+
+def _add_mcp(commands: Commands) -> None:
     mcp = commands.add_parser(
-        "mcp", help="serve the tools to an MCP client", description=MCP_HELP, epilog=MCP_EXITS, formatter_class=raw
+        "mcp", help="serve the tools to an MCP client", description=MCP_HELP, epilog=MCP_EXITS, formatter_class=_RAW
     )
     mcp.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
     mcp.add_argument("--title", default="", metavar="TEXT", help="title of what is submitted without one")
     _add_sandbox(mcp)
     mcp.set_defaults(json=False)
-    return parser
 
 
 def _add_sandbox(parser: argparse.ArgumentParser) -> None:

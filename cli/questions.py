@@ -6,13 +6,11 @@ import termios
 from pathlib import Path
 from typing import TextIO
 
-from pydantic import ValidationError
 from rich.console import Console
 
-from andon.cli.editor import edited
+from andon.cli.editor import PLAN, checked_plan, edited
 from andon.cli.gate_papers import show_evidence, show_facts, show_plan
 from andon.cli.printing import ASK, BAD, MUTED, console_on, say, sign, wants_plain
-from andon.context.strict_json import parse_json, problems
 from andon.line.steps import Answer, Gate
 from andon.records.errors import UserError
 from andon.records.plan import PlanPayload
@@ -52,8 +50,8 @@ class Questions:
             if answer.kind != "edit":
                 return answer
             try:
-                draft = await edited(draft, "plan.json", os.environ)
-                document = _valid(draft)
+                draft = await edited(draft, PLAN, os.environ)
+                document = checked_plan(draft)
             except UserError as error:
                 say(self._console, f"{error}. The plan stands as it was.", mark="not taken over: ", style=BAD)
 
@@ -106,18 +104,6 @@ class Questions:
 def _question(console: Console, question: str) -> None:
     console.print()
     say(console, (question, ASK), mark=f"{sign(console, 'asks')} ", style=ASK)
-
-
-def _valid(document: str) -> str:
-    """Return the document if it is a plan.
-
-    Raises:
-        UserError: it is not; names line or field.
-    """
-    try:
-        return PlanPayload.model_validate(parse_json(document.encode(), "plan.json")).model_dump_json(indent=2)
-    except ValidationError as error:
-        raise UserError(f"plan.json: {problems(error)}") from error
 
 
 async def _next_line(file: int) -> bytes:

@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +15,7 @@ from andon.cli.endings import catch_signals, flush_streams, open_streams
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
 from andon.line.db.database import VARIABLE, Database, database_url
+from andon.line.durable.checkouts import own_state
 from andon.line.durable.notices import Notice
 from andon.line.durable.worker import Worker
 from andon.line.durable.worker_ids import new_worker_id
@@ -44,7 +44,8 @@ def serve(args: argparse.Namespace) -> int:
     db: Database | None = None
     try:
         db = Database.open(database_url(os.environ, _root(args.directory)))
-        asyncio.run(_serve(db, args, _Said(as_json=args.json)))
+        state = Path(args.state).absolute() if args.state else own_state(os.environ)
+        asyncio.run(_serve(db, state, args, _Said(as_json=args.json)))
     except RunError as error:
         print(f"andon: {clean_text(str(error))} {MEANINGS[error.code].remedy}", file=sys.stderr)
         return MEANINGS[error.code].exit_code
@@ -55,12 +56,12 @@ def serve(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _serve(db: Database, args: argparse.Namespace, say: "_Said") -> None:
+async def _serve(db: Database, state: Path, args: argparse.Namespace, say: "_Said") -> None:
     # Imported here: a person who mistyped the database waits for no lane to load.
     from andon.line.durable.phase import Phases, Place
 
     worker_id = new_worker_id()
-    place = Place(db, worker_id, state_folder(args.state, os.environ), os.environ, retries=True)
+    place = Place(db, worker_id, state, os.environ, retries=True)
     worker = Worker(db, worker_id, Phases(place), slots=args.workers, once=args.once, tell=say.notice)
     loop = asyncio.get_running_loop()
 
@@ -74,15 +75,6 @@ async def _serve(db: Database, args: argparse.Namespace, say: "_Said") -> None:
     say.say("serving", f"worker {worker_id}, {slots} at once, database {db.shown}", worker=worker_id, database=db.shown)
     await worker.work()
     say.say("left", f"worker {worker_id} left", worker=worker_id)
-
-
-def state_folder(said: str | None, environment: Mapping[str, str]) -> Path:
-    """Return where a worker keeps what belongs to no checkout of this machine."""
-    if said:
-        return Path(said).absolute()
-    base = environment.get("XDG_STATE_HOME", "")
-    # A relative one is to be ignored, says the specification of these folders.
-    return (Path(base) if Path(base).is_absolute() else Path.home() / ".local" / "state") / "andon"
 
 
 def _root(directory: str) -> Path | None:

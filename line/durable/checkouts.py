@@ -7,11 +7,12 @@ it, which is empty: the line reads git objects, so no file, link or filter of a 
 import fcntl
 import hashlib
 import os
+import pwd
 import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from andon.line.db import blobs
@@ -106,9 +107,12 @@ def own_state(environment: Mapping[str, str]) -> Path:
     Raises:
         UserError: there is no home directory.
     """
+    # A relative one is to be ignored, says the specification of these folders.
     for name, below in (("XDG_STATE_HOME", ""), ("HOME", ".local/state")):
         if os.path.isabs(folder := environment.get(name, "")):
             return Path(folder) / below / "andon"
+    with suppress(KeyError):
+        return Path(pwd.getpwuid(os.getuid()).pw_dir) / ".local/state" / "andon"
     raise UserError("andon keeps checkouts of its own in your state folder: set HOME or XDG_STATE_HOME")
 
 

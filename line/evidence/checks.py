@@ -1,16 +1,15 @@
 """Runs the project's checks on a tree, in a fresh sandbox in which no process of an agent ever ran."""
 
-import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from andon.context.commands import name_of
-from andon.guardrails.test_files import is_test_file
 from andon.line.coming_sandbox import ComingSandbox
 from andon.line.evidence.check_one import Checked, check_one
 from andon.line.evidence.comparison import compare
+from andon.line.evidence.crossing import Crossing
 from andon.line.evidence.dependency_audit import AuditOrder
 from andon.line.evidence.scans import Scanned, scanning, weakened_tests, with_scans
 from andon.records.checks import CheckRecord, Comparison
@@ -18,8 +17,8 @@ from andon.records.errors import RunError
 from andon.records.ports import Steps
 from andon.records.project import Command, ProjectSetup
 from andon.records.stops import StopCode
-from andon.sandbox.protocol import SUBMODULE, Sandbox
-from andon.sandbox.store import Change, TreeFile, TreeStore
+from andon.sandbox.protocol import Sandbox
+from andon.sandbox.store import TreeStore
 from andon.tools.runs import TestRun
 
 if TYPE_CHECKING:
@@ -142,57 +141,37 @@ async def check_change(
     # One whose result is stored is not begun.
     stored = steps.recorded("scan", scan_key)
     async with nullcontext() if stored else scanning(store, base_tree, head_tree, audit) as scan:
-        unsteady = {record.name for record in base if record.flaky}
-        commands = [*setup.tests, *setup.static]
         head = await check_tree(
             head_tree,
-            commands,
+            [*setup.tests, *setup.static],
             open_sandbox,
             time_limit=time_limit,
-            twice=unsteady,
+            twice={record.name for record in base if record.flaky},
             on_repeat=on_repeat,
             steps=steps,
             label=label,
         )
-        base_files = {file.path: file for file in store.files(base_tree)}
-        head_files = {file.path: file for file in store.files(head_tree)}
-        changed = {
-            path for path in base_files.keys() | head_files.keys() if base_files.get(path) != head_files.get(path)
-        }
-        tests = sorted(path for path in changed if is_test_file(os.fsdecode(path)))
 
         async def crossed(
-            files: dict[bytes, TreeFile],
-            onto: str,
-            there: dict[bytes, TreeFile],
-            records: Sequence[CheckRecord],
-            crossing: str,
+            tree: Callable[[], str | None], records: Sequence[CheckRecord], name: str
         ) -> list[CheckRecord]:
-            taken = [files[path] for path in tests if path in files and files[path].mode != SUBMODULE]
             hung = {record.name for record in records if record.outcome == "timed-out"}
             worth = [command for command in setup.tests if name_of(command) not in hung]
-            if not taken or not worth:
+            if not worth or (made := tree()) is None:
                 return []
-            tree = store.build(onto, _put(store, taken, there))
+            key = f"{label}-{name}"
             return await check_tree(
-                tree,
-                worth,
-                open_sandbox,
-                time_limit=time_limit,
-                twice_if_red=False,
-                steps=steps,
-                label=f"{label}-{crossing}",
+                made, worth, open_sandbox, time_limit=time_limit, twice_if_red=False, steps=steps, label=key
             )
 
-        old = await crossed(base_files, head_tree, head_files, head, "base-tests")
-        new = await crossed(head_files, base_tree, base_files, base, "head-tests")
+        crossing = Crossing.of(store, base_tree, head_tree)
         comparison = compare(
             base,
             head,
-            base_tests_at_head=old,
-            head_tests_at_base=new,
+            base_tests_at_head=await crossed(crossing.base_tests_at_head, head, "base-tests"),
+            head_tests_at_base=await crossed(crossing.head_tests_at_base, base, "head-tests"),
             static_declined=setup.static_declined,
-            weakened=weakened_tests(store, base_files, head_files),
+            weakened=weakened_tests(store, crossing.base, crossing.head),
             accepted=accepted,
         )
         return head, with_scans(comparison, await steps.step("scan", scan_key, lambda: _wait(scan), Scanned))
@@ -202,20 +181,3 @@ async def _wait(scan: "asyncio.Task[Scanned] | None") -> Scanned:
     if scan is None:
         raise RunError(StopCode.INTERNAL, "a scan that was stored is not stored any more")
     return await scan
-
-
-def _put(store: TreeStore, files: Sequence[TreeFile], there: Mapping[bytes, TreeFile]) -> list[Change]:
-    """Return the changes that put `files` among those that are `there`; what cannot stand beside them goes."""
-    blobs = store.read_blobs(file.blob for file in files)
-    put = {file.path for file in files}
-    above = {folder for path in put for folder in _folders(path)}
-    gone = [path for path in there if path in above or any(folder in put for folder in _folders(path))]
-    return [
-        *(Change(path, None) for path in gone),
-        *(Change(file.path, file.mode, blobs[file.blob]) for file in files),
-    ]
-
-
-def _folders(path: bytes) -> list[bytes]:
-    parts = path.split(b"/")
-    return [b"/".join(parts[:count]) for count in range(1, len(parts))]

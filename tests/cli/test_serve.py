@@ -14,8 +14,6 @@ from lane_kit import FILES, git, make_repository
 from process_kit import GOOD, provider
 from serve_kit import Shop, documents, lines, losing, shop
 
-from andon.cli.serve import state_folder
-
 TERM, INT, KILL = signal.SIGTERM, signal.SIGINT, signal.SIGKILL
 
 
@@ -115,11 +113,3 @@ def test_a_number_of_workers_that_makes_no_sense_is_refused(tmp_path: Path, numb
     done = andon(tmp_path, "serve", f"--workers={number}")
     assert done.returncode == 2
     assert "is no number from 1 to 64" in done.stderr
-
-
-def test_the_state_folder_is_the_one_named_or_that_of_the_user(tmp_path: Path) -> None:
-    home = Path.home() / ".local" / "state" / "andon"
-    assert state_folder(str(tmp_path), {"XDG_STATE_HOME": "/elsewhere"}) == tmp_path
-    assert state_folder(None, {"XDG_STATE_HOME": "/elsewhere"}) == Path("/elsewhere/andon")
-    assert state_folder(None, {"XDG_STATE_HOME": "relative"}) == home
-    assert state_folder(None, {}) == home
