@@ -92,6 +92,10 @@ _TRUST = """\
 Show what factory/andon.toml of the commit HEAD names says that a repository may not decide alone (the server your
 key and code are sent to), and ask on the terminal whether it counts. An acceptance holds for exactly that value and
 exactly this repository, and is kept in $XDG_CONFIG_HOME/andon/trust.json (or ~/.config/andon/trust.json).
+
+A worker also works on runs of repositories that are not on its machine; what those say counts there once it was
+accepted there: `andon trust --run RUN` with ANDON_DATABASE_URL shows what the commit of that run says, and an
+acceptance holds on this machine for every run of its repository.
 """
 
 
@@ -236,7 +240,9 @@ def _add_trust(commands: Commands) -> None:
     instead = trust.add_mutually_exclusive_group()
     instead.add_argument("--list", action="store_true", help="print what was accepted, for every repository")
     instead.add_argument("--revoke", action="store_true", help="forget what was accepted for this repository")
-    trust.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
+    which = trust.add_mutually_exclusive_group()
+    which.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
+    which.add_argument("--run", metavar="RUN", help="the repository of a run that comes from another machine")
     trust.set_defaults(json=False)
 
 

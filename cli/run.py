@@ -67,7 +67,7 @@ def _queued(db: Database, repository: Repository, new: NewRun, args: argparse.Na
     if not any(worker.kind == "serve" for worker in workers.alive(db)):
         # The run is worked on here: what is missing for a model to answer is said before anything is written.
         settings = load_settings(CommitFiles(repository, new.base_commit))
-        choose_models(settings, model_flags(args), os.environ, root=repository.root)
+        choose_models(settings, model_flags(args), os.environ, where=repository.root)
     try:
         return put_in(db, repository, new)
     except AlreadyQueued as error:

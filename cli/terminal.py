@@ -33,7 +33,7 @@ def session(args: argparse.Namespace, help_text: str) -> int:
     repository = Repository.open(Path(args.directory))
     # What is missing for a model to answer is said now.
     settings = load_settings(CommitFiles(repository, repository.head()))
-    choose_models(settings, model_flags(args), os.environ, root=repository.root)
+    choose_models(settings, model_flags(args), os.environ, where=repository.root)
     console = console_on(sys.stdout, plain=args.plain or wants_plain(sys.stdout))
     _say_where(console, repository)
     path = queue_path(repository)

@@ -1,8 +1,9 @@
-"""`andon trust`: a person reads what the repository may not decide alone, and accepts it or not."""
+"""`andon trust`: a person reads what a repository may not decide alone, and accepts it or not."""
 
 import argparse
 import os
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -10,7 +11,7 @@ from andon.context.settings import SETTINGS_PATH, load_settings
 from andon.guardrails.output import clean_text
 from andon.guardrails.trust import Claim
 from andon.line.base_files import CommitFiles
-from andon.line.trust import TrustFile, claims_of
+from andon.line.trust import Elsewhere, TrustFile, Where, claims_of
 from andon.records.errors import UserError
 from andon.sandbox.repository import Repository
 
@@ -24,8 +25,47 @@ def trust(args: argparse.Namespace) -> int:
     kept = TrustFile.of(os.environ)
     if args.list:
         return _list(kept)
-    repository = Repository.open(Path(args.directory))
-    return _revoke(kept, repository.root) if args.revoke else _ask(kept, repository)
+    asked = _of_run(args.run) if args.run else _here(Path(args.directory))
+    return _revoke(kept, asked.where) if args.revoke else _ask(kept, asked)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A repository whose claims are read."""
+
+    where: Where
+    name: str
+    """What it is called, for people."""
+    commit: str
+    files: CommitFiles
+
+
+def _here(directory: Path) -> _Asked:
+    repository = Repository.open(directory)
+    commit = repository.head()
+    return _Asked(repository.root, str(repository.root), commit, CommitFiles(repository, commit))
+
+
+def _of_run(wanted: str) -> _Asked:
+    """Return the repository of a run in the database, whose base is read from what travelled, or here."""
+    from andon.line.db import runs
+    from andon.line.db.database import VARIABLE, Database, database_url
+    from andon.line.durable.checkouts import checkout, own_state
+    from andon.line.identity import host_name
+
+    if not os.environ.get(VARIABLE, "").strip():
+        raise UserError(
+            f"`andon trust --run` is for runs that come from other machines: set {VARIABLE} to the database they are in"
+        )
+    db = Database.open(database_url(os.environ, None))
+    try:
+        run = runs.get(db, wanted)
+        repository = checkout(db, run, own_state(os.environ), host_name())
+    finally:
+        db.close()
+    where = repository.root if str(repository.root) == run.root else Elsewhere(run.repository, run.id)
+    name = str(where) if isinstance(where, Path) else f"runs of {run.repository}"
+    return _Asked(where, name, run.base_commit, CommitFiles(repository, run.base_commit))
 
 
 def _list(kept: TrustFile) -> int:
@@ -37,8 +77,8 @@ def _list(kept: TrustFile) -> int:
     return 0
 
 
-def _revoke(kept: TrustFile, root: Path) -> int:
-    gone = kept.revoke(root)
+def _revoke(kept: TrustFile, where: Where) -> int:
+    gone = kept.revoke(where)
     for entry in gone:
         print(clean_text(f"no longer accepted: {entry.key} = {entry.value}"))
     if not gone:
@@ -46,10 +86,10 @@ def _revoke(kept: TrustFile, root: Path) -> int:
     return 0
 
 
-def _ask(kept: TrustFile, repository: Repository) -> int:
-    commit = repository.head()
-    claims = claims_of(load_settings(CommitFiles(repository, commit)))
-    accepted = kept.accepted(repository.root)
+def _ask(kept: TrustFile, asked: _Asked) -> int:
+    commit = asked.commit
+    claims = claims_of(load_settings(asked.files))
+    accepted = kept.accepted(asked.where)
     open_claims = [claim for claim in claims if (claim.key, claim.digest) not in accepted]
     if not open_claims:
         where = f"in {SETTINGS_PATH} at commit {commit[:12]}"
@@ -58,11 +98,11 @@ def _ask(kept: TrustFile, repository: Repository) -> int:
         return 0
     with ExitStack() as stack:
         terminal_in, terminal_out = _terminal(stack)
-        print(clean_text(f"{repository.root}, commit {commit[:12]}"), file=terminal_out)
+        print(clean_text(f"{asked.name}, commit {commit[:12]}"), file=terminal_out)
         answers = [_accepts(claim, terminal_in, terminal_out) for claim in open_claims]
         for claim, yes in zip(open_claims, answers, strict=True):
             if yes:
-                kept.accept(repository.root, claim)
+                kept.accept(asked.where, claim)
                 print(clean_text(f"accepted: {claim.key}, in {kept.path}"), file=terminal_out)
         if not all(answers):
             print("not accepted: a run will refuse it", file=terminal_out)

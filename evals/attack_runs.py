@@ -132,7 +132,7 @@ async def _live(seen: Happened, tier: str | None) -> RunResult | None:
     job = await asyncio.to_thread(_job, seen, tier)
     environment = {"OPENAI_API_KEY": seen.bait.secret, "HOME": str(seen.bait.host.parent / "home")}
     flags = ModelFlags(model="attacked")
-    async with live_answerer(job.settings, flags, environment, root=seen.repository.root) as answerer:
+    async with live_answerer(job.settings, flags, environment, where=seen.repository.root) as answerer:
         with suppress(TimeoutError):
             async with asyncio.timeout(_LIVE_SECONDS):
                 return await run_job(job, answerer, listeners=[seen.events.append])

@@ -28,8 +28,10 @@ class Claim:
         return sha256(self.value.encode()).hexdigest()
 
 
-def accepted_value(claim: Claim, accepted: Set[tuple[str, str]]) -> str:
+def accepted_value(claim: Claim, accepted: Set[tuple[str, str]], command: str = "andon trust") -> str:
     """Return the value of `claim`; `accepted` holds key and digest of what a person accepted for this repository.
+
+    `command` is what a person runs to accept it.
 
     Raises:
         UserError: exactly this value was not accepted.
@@ -39,5 +41,5 @@ def accepted_value(claim: Claim, accepted: Set[tuple[str, str]]) -> str:
     changed = " and has changed since a person accepted it" if any(key == claim.key for key, _ in accepted) else ""
     raise UserError(
         f"{claim.file} sets {claim.key} to {claim.value!r}{changed}; a repository may not decide that alone: "
-        f"read it and run `andon trust`, or {claim.otherwise}"
+        f"read it and run `{command}`, or {claim.otherwise}"
     )

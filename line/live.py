@@ -3,14 +3,13 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from andon.agents.model_names import ANTHROPIC, DEFAULT_MODEL, OPENAI, Maker, maker_of, wire_and_name
 from andon.context.settings import SETTINGS_PATH, Settings
 from andon.line.answerer import ROLES, Answerer
-from andon.line.trust import TrustFile, claims_of
+from andon.line.trust import TrustFile, Where, claims_of
 from andon.records.calls import Role
 from andon.records.errors import UserError
 
@@ -52,8 +51,8 @@ class LiveModels:
         return self.servers[maker_of(name)]
 
 
-def choose_models(settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, root: Path) -> LiveModels:
-    """Return the models of a run in the repository at `root`; nothing is loaded and nobody is asked.
+def choose_models(settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, where: Where) -> LiveModels:
+    """Return the models of a run in the repository `where`; nothing is loaded and nobody is asked.
 
     Raises:
         UserError: a key is not set, a model's name or an address cannot be used, or the repository names a server that
@@ -67,7 +66,7 @@ def choose_models(settings: Settings, flags: ModelFlags, environment: Mapping[st
     return LiveModels(
         names=names,
         servers={
-            maker: ModelServer(endpoint(settings, environment, root, maker), environment[maker.key]) for maker in asked
+            maker: ModelServer(endpoint(settings, environment, where, maker), environment[maker.key]) for maker in asked
         },
         stream=settings.models.stream if flags.stream is None else flags.stream,
     )
@@ -88,14 +87,14 @@ def _no_key(missing: list[Maker], names: Mapping[Role, str]) -> str:
 
 @asynccontextmanager
 async def live_answerer(
-    settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, root: Path
+    settings: Settings, flags: ModelFlags, environment: Mapping[str, str], *, where: Where
 ) -> AsyncIterator[Answerer]:
-    """Say who answers a run in the repository at `root`; the models made for it are closed after it.
+    """Say who answers a run in the repository `where`; the models made for it are closed after it.
 
     Raises:
         UserError: as `choose_models`.
     """
-    chosen = choose_models(settings, flags, environment, root=root)
+    chosen = choose_models(settings, flags, environment, where=where)
     made: dict[str, Model] = {}
 
     def make() -> "Mapping[Role, Model]":
@@ -145,7 +144,7 @@ def _name(role: Role, settings: Settings, flags: ModelFlags, environment: Mappin
     return name
 
 
-def endpoint(settings: Settings, environment: Mapping[str, str], root: Path, maker: Maker = OPENAI) -> str | None:
+def endpoint(settings: Settings, environment: Mapping[str, str], where: Where, maker: Maker = OPENAI) -> str | None:
     """Return the server that is asked for models of `maker`; None is the maker's own.
 
     It is what the variable of that maker says. A repository can only name a server with OpenAI's interfaces, and a
@@ -158,7 +157,7 @@ def endpoint(settings: Settings, environment: Mapping[str, str], root: Path, mak
     if not said:
         claim = next((claim for claim in claims_of(settings) if claim.key == "provider.base_url"), None)
         asked = claim if maker == OPENAI else None
-        return TrustFile.of(environment).accepted_value(asked, root) if asked else None
+        return TrustFile.of(environment).accepted_value(asked, where) if asked else None
     try:
         parts = urlsplit(said)
     except ValueError:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
@@ -18,11 +18,26 @@ from andon.records.base import Record
 from andon.records.errors import UserError
 
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """A repository that is not on this machine, whose runs are worked on here."""
+
+    repository: str
+    """Its name, the same on every machine: see `identity.py`."""
+    run_id: str
+    """One of its runs."""
+
+
+Where: TypeAlias = Path | Elsewhere
+"""Which repository: the work tree on this machine, or none."""
+
+
 class Acceptance(Record):
     """One value that a person accepted for one repository."""
 
     repository: str
-    """The real path of its work tree; a byte that is not UTF-8 is `\\xNN`, a backslash is doubled."""
+    """The real path of its work tree; a byte that is not UTF-8 is `\\xNN`, a backslash is doubled. Of one that is
+    not on this machine `runs of NAME`, which is no path."""
     key: str
     """What the value is for."""
     digest: str
@@ -101,22 +116,23 @@ class TrustFile:
             return cls(Path(home) / ".config" / "andon" / "trust.json")
         raise UserError("andon keeps what you accepted in your configuration folder: set HOME or XDG_CONFIG_HOME")
 
-    def accepted_value(self, claim: Claim, root: Path) -> str:
-        """Return the value of `claim` if it was accepted for the repository at `root`.
+    def accepted_value(self, claim: Claim, where: Where) -> str:
+        """Return the value of `claim` if it was accepted for that repository.
 
         Raises:
             UserError: it was not, or the file cannot be believed.
         """
-        return accepted_value(claim, self.accepted(root))
+        command = f"andon trust --run {where.run_id}" if isinstance(where, Elsewhere) else "andon trust"
+        return accepted_value(claim, self.accepted(where), command)
 
-    def accepted(self, root: Path) -> frozenset[tuple[str, str]]:
-        """Return key and digest of everything that was accepted for the repository at `root`.
+    def accepted(self, where: Where) -> frozenset[tuple[str, str]]:
+        """Return key and digest of everything that was accepted for that repository.
 
         Raises:
             UserError: the file cannot be believed.
         """
-        self._outside(root)
-        name = _name(root)
+        self._outside(where)
+        name = _name(where)
         return frozenset((one.key, one.digest) for one in self.entries() if one.repository == name)
 
     def entries(self) -> tuple[Acceptance, ...]:
@@ -138,15 +154,15 @@ class TrustFile:
         except ValidationError as error:
             raise UserError(f"{self.path} is damaged: remove it, and accept again with `andon trust`") from error
 
-    def accept(self, root: Path, claim: Claim) -> None:
-        """Note that a person accepted `claim` for the repository at `root`; an older value of its key is forgotten."""
-        self._outside(root)
-        new = Acceptance(repository=_name(root), key=claim.key, digest=claim.digest, value=claim.value)
+    def accept(self, where: Where, claim: Claim) -> None:
+        """Note that a person accepted `claim` for that repository; an older value of its key is forgotten."""
+        self._outside(where)
+        new = Acceptance(repository=_name(where), key=claim.key, digest=claim.digest, value=claim.value)
         self._write(lambda one: (one.repository, one.key) != (new.repository, new.key), new)
 
-    def revoke(self, root: Path) -> tuple[Acceptance, ...]:
-        """Forget everything accepted for the repository at `root`, and return it."""
-        name = _name(root)
+    def revoke(self, where: Where) -> tuple[Acceptance, ...]:
+        """Forget everything accepted for that repository, and return it."""
+        name = _name(where)
         gone = tuple(one for one in self.entries() if one.repository == name)
         if gone:
             self._write(lambda one: one.repository != name)
@@ -170,14 +186,16 @@ class TrustFile:
         except OSError as error:
             raise self._cannot("write", error) from error
 
-    def _outside(self, root: Path) -> None:
-        if self.path.resolve().is_relative_to(root.resolve()):
+    def _outside(self, where: Where) -> None:
+        if isinstance(where, Path) and self.path.resolve().is_relative_to(where.resolve()):
             raise UserError(f"{self.path} lies inside the repository, which could write it: set XDG_CONFIG_HOME")
 
     def _cannot(self, what: str, error: OSError) -> UserError:
         return UserError(f"cannot {what} {self.path}: {error.strerror}; mend that and try again")
 
 
-def _name(root: Path) -> str:
-    text = os.fsencode(root.resolve()).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
+def _name(where: Where) -> str:
+    if isinstance(where, Elsewhere):
+        return f"runs of {where.repository}"
+    text = os.fsencode(where.resolve()).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
     return "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in text)

@@ -62,7 +62,7 @@ def _call(ground: Ground) -> Finding:
     if not ground.call:
         raise NotHere("costs a token, so only on demand: andon doctor model --call")
     try:
-        chosen = choose_models(_settings(ground), ModelFlags(), ground.environment, root=ground.directory)
+        chosen = choose_models(_settings(ground), ModelFlags(), ground.environment, where=ground.directory)
     except UserError as error:
         raise NotHere(str(error)) from error
     return _worst([_ask_one(chosen, name) for name in sorted(set(chosen.names.values()))])

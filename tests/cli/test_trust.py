@@ -6,10 +6,17 @@ import pty
 import select
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
+import database_kit
 import pytest
+from durable_kit import SHORT, Shop, shop
 from lane_kit import FILES, git, make_repository
+
+from andon.context.settings import Settings
+from andon.line.db.runs import Run
+from andon.line.trust import TrustFile, claims_of
 
 URL = "https://models.example.org/v1"
 CLAIM = {"factory/andon.toml": f'[provider]\nbase_url = "{URL}"\n'}
@@ -44,8 +51,10 @@ def andon(cwd: Path, config: Path, *words: str, **more: str) -> subprocess.Compl
     )
 
 
-def on_a_terminal(cwd: Path, config: Path, typed: str, stdin: str = "") -> tuple[int, str]:
-    """Run `andon trust` with a controlling terminal, type `typed` there, and return exit code and screen."""
+def on_a_terminal(
+    cwd: Path, config: Path, typed: str, *words: str, stdin: str = "", env: Mapping[str, str] | None = None
+) -> tuple[int, str]:
+    """Run `andon trust WORDS` with a controlling terminal, type `typed` there, and return exit code and screen."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         # A session leader takes the first terminal it opens as its controlling one.
@@ -59,9 +68,10 @@ def on_a_terminal(cwd: Path, config: Path, typed: str, stdin: str = "") -> tuple
             "-m",
             "andon",
             "trust",
+            *words,
         ],
         cwd=cwd,
-        env=environment(config),
+        env=environment(config) | dict(env or {}),
         stdin=subprocess.PIPE,
         stdout=theirs,
         stderr=theirs,
@@ -230,3 +240,50 @@ def test_no_agent_sdk_is_loaded(repo: Path, config: Path) -> None:
         [sys.executable, "-c", code], env=environment(config), capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "False"
+
+
+HOSTS = {"sandbox": {"hosts": ["host.example"]}}
+"""Asked for by a repository that has nothing to install: what is tested is whether a run begins."""
+
+
+def from_elsewhere(made: Shop, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Queue a run on a machine on which a person accepted what its repository says; it is not this one."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(made.folder / "elsewhere"))
+    [claim] = claims_of(Settings.model_validate(HOSTS))
+    TrustFile.of(os.environ).accept(made.repo, claim)
+    run = made.queue()
+    with made.db.transaction() as tx:
+        tx.execute("UPDATE runs SET host = 'elsewhere', root = '/nowhere', repository = 'git.example.org/shop/shop'")
+    return made.row(run.id)
+
+
+@pytest.mark.xdist_group("trust-of-runs")
+def test_a_worker_believes_a_repository_of_another_machine_once_a_person_here_accepted_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = FILES | {"factory/andon.toml": '[sandbox]\nhosts = ["host.example"]\n'}
+    with database_kit.fresh_postgresql() as url, shop(tmp_path, url, SHORT, files) as made:
+        config = tmp_path / ".config"
+        refused = from_elsewhere(made, monkeypatch)
+        made.serve("--once").end()
+        row = made.row(refused.id)
+        assert (row.stop_code, f"read it and run `andon trust --run {row.id}`" in row.message) == ("usage", True)
+
+        code, screen = on_a_terminal(tmp_path, config, "y\n", "--run", row.id, env=made.environment)
+        assert (code, 'sandbox.hosts = ["host.example"]' in screen) == (0, True)
+        assert f"runs of git.example.org/shop/shop, commit {row.base_commit[:12]}" in screen
+        assert andon(tmp_path, config, "trust", "--list").stdout.startswith("runs of git.example.org/shop/shop\n")
+
+        believed = from_elsewhere(made, monkeypatch)
+        made.serve("--once").end()
+        assert made.row(believed.id).stop_code == "delivered", made.row(believed.id).message
+
+        revoked = andon(tmp_path, config, "trust", "--revoke", "--run", row.id, **made.environment)
+        assert revoked.stdout == 'no longer accepted: sandbox.hosts = ["host.example"]\n'
+
+
+def test_the_repository_of_a_run_is_asked_about_only_where_runs_come_from_other_machines(
+    repo: Path, config: Path
+) -> None:
+    done = andon(repo, config, "trust", "--run", "20260101-000000-aaaaaa")
+    assert (done.returncode, "set ANDON_DATABASE_URL" in done.stderr) == (2, True)

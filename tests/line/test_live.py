@@ -73,7 +73,8 @@ def test_a_whole_run_delivers_although_the_provider_stumbles(repo: Path, model: 
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert (result["stop_code"], result["answered_by"], result["checks"]["outcome"]) == ("delivered", model, "green")
-    usage = {"requests": 5, "input_tokens": 55, "output_tokens": 35, "cached_tokens": 15, "estimated": 0, "cost": None}
+    tokens = {"input_tokens": 55, "output_tokens": 35, "cached_tokens": 15, "cache_write_tokens": 0}
+    usage = {"requests": 5, **tokens, "estimated": 0, "cost": None}
     assert result["usage"] == usage
     assert git(repo, "show", f"{result['branch']}:calc.py") + "\n" == SUB
     assert len(wire.requests) == 8
@@ -265,13 +266,13 @@ def test_a_model_without_its_key_is_named(
     settings: dict[str, Any], environment: dict[str, str], missing: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as caught:
-        choose_models(Settings(**settings), ModelFlags(), environment, root=tmp_path)
+        choose_models(Settings(**settings), ModelFlags(), environment, where=tmp_path)
     assert str(caught.value) == missing
 
 
 def test_every_maker_has_a_server_of_its_own(tmp_path: Path) -> None:
     environment = {"OPENAI_API_KEY": "o", "ANTHROPIC_API_KEY": "a", "ANTHROPIC_BASE_URL": "http://127.0.0.1:9"}
-    chosen = choose_models(Settings(**MIXED), ModelFlags(), environment, root=tmp_path)
+    chosen = choose_models(Settings(**MIXED), ModelFlags(), environment, where=tmp_path)
 
     assert chosen.server_of("chat/m") == ModelServer(None, "o")
     assert chosen.server_of(CLAUDE) == ModelServer("http://127.0.0.1:9", "a")
@@ -280,7 +281,7 @@ def test_every_maker_has_a_server_of_its_own(tmp_path: Path) -> None:
 
 def test_a_repository_names_no_server_for_claude_and_needs_no_trust_where_only_claude_is_asked(tmp_path: Path) -> None:
     environment = {"ANTHROPIC_API_KEY": "a", "XDG_CONFIG_HOME": str(tmp_path / "config")}
-    chosen = choose_models(CLAIMING, ModelFlags(model=CLAUDE), environment, root=tmp_path / "repo")
+    chosen = choose_models(CLAIMING, ModelFlags(model=CLAUDE), environment, where=tmp_path / "repo")
 
     assert dict(chosen.servers) == {ANTHROPIC: ModelServer(None, "a")}
 
@@ -290,7 +291,7 @@ def test_an_address_for_claude_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"^ANTHROPIC_BASE_URL is no address: set it to one like https://models\.example\.org$"
     ):
-        choose_models(Settings(), ModelFlags(model=CLAUDE), environment, root=tmp_path)
+        choose_models(Settings(), ModelFlags(model=CLAUDE), environment, where=tmp_path)
 
 
 CLAIMING = Settings(provider=Provider(base_url="https://models.example.org/v1"))
@@ -325,7 +326,7 @@ def test_an_accepted_value_that_changed_is_refused_again(tmp_path: Path) -> None
 async def test_the_models_are_closed_when_the_run_is_over(tmp_path: Path) -> None:
     with serving(Turn(text="hello")) as wire:
         environment = {"OPENAI_API_KEY": KEY, "OPENAI_BASE_URL": wire.url}
-        async with live_answerer(Settings(), ModelFlags(model="chat/m"), environment, root=tmp_path) as answerer:
+        async with live_answerer(Settings(), ModelFlags(model="chat/m"), environment, where=tmp_path) as answerer:
             models = set(answerer.models().values())
             assert (len(models), answerer.label) == (1, "chat/m")
             await _ask(models.copy().pop())
