@@ -121,12 +121,14 @@ class ModelAnswer(Record):
         """
         sent, got = _tokens(self.usage.get("input_tokens")), _tokens(self.usage.get("output_tokens"))
         estimated = not sent or not got
-        kept = (self.usage.get("input_tokens_details") or {}).get("cached_tokens")
+        details = self.usage.get("input_tokens_details") or {}
+        cached = min(_tokens(details.get("cached_tokens")), sent)
         return Usage(
             requests=1,
             input_tokens=sent or _estimate(asked()),
             output_tokens=got or _estimate(json.dumps(self.output, ensure_ascii=False)),
-            cached_tokens=min(_tokens(kept), sent),
+            cached_tokens=cached,
+            cache_write_tokens=min(_tokens(details.get("cache_write_tokens")), sent - cached),
             estimated=int(estimated),
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agents import AgentOutputSchemaBase, FunctionTool, Handoff, ModelSettings, Tool, TResponseInputItem, UserError
+from pydantic import RootModel
 
 from andon.agents.answers import THOUGHT
 
@@ -39,7 +40,7 @@ def request_of(
     request: dict[str, Any] = {
         "model": model,
         "max_tokens": settings.max_tokens or MOST_TOKENS,
-        "messages": _with_marks(_turns_of(given)),
+        "messages": _Plain(_with_marks(_turns_of(given))),
         "system": [{"type": "text", "text": system, "cache_control": _MARK}] if system else None,
         "output_config": _output_config(settings, output_schema),
         "extra_headers": settings.extra_headers,
@@ -56,7 +57,15 @@ def request_of(
 
 def continued(request: Mapping[str, Any], content: list[dict[str, Any]]) -> dict[str, Any]:
     """Return `request` with what the model has said so far behind it, for a turn that the provider paused."""
-    return {**request, "messages": [*request["messages"], {"role": "assistant", "content": content}]}
+    return {**request, "messages": _Plain([*request["messages"].root, {"role": "assistant", "content": content}])}
+
+
+class _Plain(RootModel[list[Any]]):
+    """Messages that are JSON already: in a long run the client would walk over them for longer than all else takes."""
+
+    def model_dump(self, **_: Any) -> list[Any]:  # type: ignore[override]
+        """Return them as they are; it is what the client sends of a model."""
+        return self.root
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """A long conversation made shorter: old outputs of tools go, in large and rare batches; nothing else changes."""
 
 import json
-from collections.abc import Sequence
-from typing import Any, cast
+from collections import deque
+from collections.abc import Iterable
+from copy import copy
+from typing import Any, Self, cast
 
 from agents import TResponseInputItem
 
@@ -14,7 +16,7 @@ _SHORT = 400
 """Bytes of an output that is not worth leaving out."""
 
 
-def elided(items: Sequence[TResponseInputItem], budget: int = HISTORY_BYTES) -> list[TResponseInputItem]:
+def elided(items: Iterable[TResponseInputItem], budget: int = HISTORY_BYTES) -> list[TResponseInputItem]:
     """Return the conversation with old outputs of tools replaced by a line each, if it is larger than `budget` bytes.
 
     Messages, and so the packet with task, plan, criteria, protected areas and findings, stay word for word. So do all
@@ -23,33 +25,57 @@ def elided(items: Sequence[TResponseInputItem], budget: int = HISTORY_BYTES) -> 
     batches what was sent before is a prefix of what is sent next. The same items give the same result, and what is
     given is not changed.
     """
-    left_out: set[int] = set()
-    outputs: list[int] = []
-    total = 0
-    for place, item in enumerate(items):
-        total += _size(item)
+    made = Elision(budget)
+    for item in items:
+        made.add(item)
+    return made.items
+
+
+class Elision:
+    """What `elided` returns of a conversation, made item by item, so that a longer one need not begin anew."""
+
+    def __init__(self, budget: int = HISTORY_BYTES) -> None:
+        self.items: list[TResponseInputItem] = []
+        """The conversation so far, shortened where it had to be."""
+        self._budget = budget
+        self._size = 0
+        self._last: deque[int] = deque()
+        self._old: deque[tuple[int, int]] = deque()
+        self._free = 0
+
+    def copy(self) -> Self:
+        """Return one that goes on from here; this one stays as it is."""
+        made = copy(self)
+        made.items, made._last, made._old = [*self.items], self._last.copy(), self._old.copy()
+        return made
+
+    def add(self, item: TResponseInputItem) -> None:
+        """Take the next item."""
+        self._size += _size(item)
         if _output(item) is not None:
-            outputs.append(place)
-        if total > budget:
-            batch = _batch(
-                items, [each for each in outputs[:-KEPT_OUTPUTS] if each not in left_out], total - budget // 2
-            )
-            if sum(batch.values()) >= budget // 4:
-                left_out |= set(batch)
-                total -= sum(batch.values())
-    return [_without(item) if place in left_out else item for place, item in enumerate(items)]
+            self._last.append(len(self.items))
+        self.items.append(item)
+        if len(self._last) > KEPT_OUTPUTS:
+            self._grow_old(self._last.popleft())
+        # More than half of the budget is wanted then, so that whatever is free here is a batch.
+        if self._size > self._budget and self._free >= self._budget // 4:
+            self._leave_out(self._size - self._budget // 2)
 
-
-def _batch(items: Sequence[TResponseInputItem], old: Sequence[int], wanted: int) -> dict[int, int]:
-    """Return the oldest of `old` that are worth it, until `wanted` bytes are free: what each frees, by its place."""
-    batch: dict[int, int] = {}
-    for place in old:
-        if sum(batch.values()) >= wanted:
-            break
-        saved = _size(items[place]) - _size(_without(items[place]))
+    def _grow_old(self, place: int) -> None:
+        saved = _size(self.items[place]) - _size(_without(self.items[place]))
         if saved > _SHORT:
-            batch[place] = saved
-    return batch
+            self._old.append((place, saved))
+            self._free += saved
+
+    def _leave_out(self, wanted: int) -> None:
+        """Leave out the oldest outputs that are worth it, until `wanted` bytes are free."""
+        made = 0
+        while self._old and made < wanted:
+            place, saved = self._old.popleft()
+            self.items[place] = _without(self.items[place])
+            made += saved
+        self._free -= made
+        self._size -= made
 
 
 def _without(item: TResponseInputItem) -> TResponseInputItem:

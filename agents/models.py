@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 import httpx2
-from agents import Model, ModelResponse, ModelSettings, OpenAIResponsesModel
+from agents import ItemHelpers, Model, ModelResponse, ModelSettings, OpenAIResponsesModel
 from agents.items import TResponseStreamEvent
 from openai import AsyncOpenAI, Omit
 from openai.types.responses import Response, ResponseCompletedEvent
@@ -93,12 +93,16 @@ class _Responses(OpenAIResponsesModel):
                     _check_whole(event.response)
                 yield event
 
-    def _build_response_create_kwargs(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        made = super()._build_response_create_kwargs(*args, **kwargs)
-        # The client would walk over every item again, three quarters of a turn in a long run; they are JSON already.
-        whole = {
-            name: made.pop(name) for name in ("input", "tools") if name in made and not isinstance(made[name], Omit)
-        }
+    def _build_response_create_kwargs(
+        self, system_instructions: Any, input: Any, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        made = super()._build_response_create_kwargs(system_instructions, [], *args, **kwargs)
+        # SDK and client would walk over every item again, most of a turn in a long run; they are JSON already.
+        items = ItemHelpers.input_to_new_input_list(input) if isinstance(input, str) else [{**item} for item in input]
+        del made["input"]
+        tools = made.pop("tools")
+        whole: dict[str, Any] = {} if isinstance(tools, Omit) else {"tools": tools}
+        whole["input"] = self._remove_openai_responses_api_incompatible_fields(items)
         return made | {"extra_body": {**whole, **(made.get("extra_body") or {})}}
 
     async def _fetch_response(self, *args: Any, **kwargs: Any) -> Any:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
 from agents import ItemHelpers, Model, ModelResponse, TResponseInputItem
 from agents.items import TResponseStreamEvent
 
 from andon.agents.answers import ModelAnswer
+from andon.agents.history import History
 from andon.agents.provider_calls import complete_answer
 from andon.agents.streaming import Streamed
 from andon.guardrails.budgets import Budget
@@ -34,8 +36,10 @@ class StepModel(Model):
         self._budget = budget
         self.calls = 0
         """Answers asked for so far; the n-th has the key n."""
+        self.history = History()
+        """What its runner has put away of the conversation; it is sent all the same."""
         self.seen: list[TResponseInputItem] = []
-        """The input of the last call."""
+        """What the model was sent last."""
         self.answer: ModelAnswer | None = None
         """The last answer."""
 
@@ -56,12 +60,13 @@ class StepModel(Model):
         """
         self.calls += 1
         given = ItemHelpers.input_to_new_input_list(kwargs["input"] if "input" in kwargs else args[1])
-        self.seen = [_as_first_sent(item) for item in given]
+        self.seen = self.history.sent(given, whole=self.signs_history)
         if "input" in kwargs:
             kwargs["input"] = self.seen
         else:
             args = (args[0], self.seen, *args[2:])
 
+        @cache
         def sent() -> str:
             system = kwargs["system_instructions"] if "system_instructions" in kwargs else args[0]
             return f"{system or ''}{json.dumps(self.seen, ensure_ascii=False, default=str)}"
@@ -107,18 +112,3 @@ class StepModel(Model):
 
     def _retried(self, reason: str, wait: float) -> None:
         self._events.emit("model.retried", role=self._role, reason=reason, wait_seconds=wait)
-
-
-def _as_first_sent(item: TResponseInputItem) -> TResponseInputItem:
-    """Return `item` with the fields of a call's output in the order in which the SDK makes them.
-
-    A stored state comes back with another one; what was sent before must stay a prefix of what is sent next, to the
-    byte.
-    """
-    plain = cast("dict[str, Any]", item)
-    if plain.get("type") != "function_call_output":
-        return item
-    output = plain["output"]
-    if isinstance(output, list):
-        output = [{"type": part["type"], **part} for part in output]
-    return cast("TResponseInputItem", {"call_id": plain["call_id"], **plain, "output": output})

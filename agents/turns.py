@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
 
 from agents import (
     Agent,
     AgentsException,
+    ItemHelpers,
     ModelBehaviorError,
     ModelRefusalError,
     RunConfig,
@@ -17,11 +19,12 @@ from agents import (
     ToolExecutionConfig,
     TResponseInputItem,
 )
-from agents.run_config import CallModelData, ModelInputData, ToolErrorFormatterArgs
+from agents.items import ToolApprovalItem
+from agents.run_config import ToolErrorFormatterArgs
 from agents.tracing import set_trace_provider
 from agents.tracing.provider import DefaultTraceProvider
 
-from andon.agents.elision import elided
+from andon.agents.history import History
 from andon.agents.provider_calls import typed_stop
 from andon.agents.step_model import StepModel
 from andon.records.errors import RunError
@@ -30,24 +33,83 @@ from andon.records.stops import StopCode
 
 Given: TypeAlias = list[TResponseInputItem] | RunState[Any]
 """What turns begin from: a conversation, or the state of turns that were left for a person."""
+TURNS = 8
+"""After so many turns the runner is begun anew: fewer cost more beginnings, more a longer walk in each."""
 QUOTED = 200
 """Characters of a model's words that an event repeats; no message of a run does."""
 
 
-async def worked(
-    agent: Agent[Any], given: Given, stops: Callable[[], Awaitable[bool]], events: Events
-) -> RunResultStreaming:
+@dataclass(frozen=True)
+class Worked:
+    """Where agents stand after their turns: what the SDK's result says, with the conversation as it is in whole."""
+
+    _result: RunResultStreaming
+
+    @property
+    def last_agent(self) -> Agent[Any]:
+        """Who goes on."""
+        return self._result.last_agent
+
+    @property
+    def interruptions(self) -> list[ToolApprovalItem]:
+        """The calls of the last answer that a person has to allow."""
+        return self._result.interruptions
+
+    @property
+    def final_output(self) -> Any:
+        """What ended the work; None where it was only left."""
+        return self._result.final_output
+
+    def to_input_list(self, *, mode: Literal["normalized"]) -> list[TResponseInputItem]:
+        """Return what was said with the agent that goes on."""
+        return _history(self.last_agent).whole(self._result.to_input_list(mode=mode))
+
+    def to_state(self) -> RunState[Any]:
+        """Return the turn in which a person is needed."""
+        state = self._result.to_state()
+        state._original_input = _history(self.last_agent).whole(
+            ItemHelpers.input_to_new_input_list(state._original_input)
+        )
+        return state
+
+
+async def worked(agent: Agent[Any], given: Given, stops: Callable[[], Awaitable[bool]], events: Events) -> Worked:
     """Have the agents work until one is done, has a call that needs a person, or `stops` was true during a turn.
+
+    The runner walks over all it has in every turn. So it is begun anew every few turns, and has no more than them: the
+    rest is put away in the model's history. What models are sent is the same.
 
     Raises:
         RunError: `model-misbehaved`, or what a step or a tool raised.
     """
+    while True:
+        if not isinstance(given, RunState):
+            given = _history(agent).put_away(given)
+        result, stopped = await _some_turns(agent, given, stops, events)
+        if stopped or result.interruptions or result.final_output is not None:
+            return Worked(result)
+        agent, given = result.last_agent, result.to_input_list(mode="normalized")
+
+
+async def _some_turns(
+    agent: Agent[Any], given: Given, stops: Callable[[], Awaitable[bool]], events: Events
+) -> tuple[RunResultStreaming, bool]:
+    """Have the agents work for `TURNS` at most, or to the end of the turn that was left; say whether `stops` was true.
+
+    Raises:
+        RunError: as `worked`.
+    """
+    stopped = False
     # The budget counts; a state that is gone on from would go on counting the turns that it was stored with.
     result = Runner.run_streamed(agent, given, max_turns=None, run_config=_config())
+    if isinstance(given, RunState):
+        # It has the whole conversation.
+        result.cancel(mode="after_turn")
     try:
         # The runner begins the next turn only when the events of the last one were taken.
         async for _ in result.stream_events():
-            if await stops():
+            stopped = await stops() or stopped
+            if stopped or result.current_turn >= TURNS:
                 result.cancel(mode="after_turn")
     except asyncio.CancelledError:
         await _ended(result)
@@ -59,7 +121,13 @@ async def worked(
             events.emit("warning", text=f"the model's answer: {_words(error)[:QUOTED]!r}")
             raise ours from error
         raise
-    return result
+    return result, stopped
+
+
+def _history(agent: Agent[Any]) -> History:
+    if not isinstance(agent.model, StepModel):
+        raise TypeError(f"{agent.name} has a model that keeps no history")
+    return agent.model.history
 
 
 def keep_traces_here() -> None:
@@ -86,18 +154,9 @@ def _config() -> RunConfig:
         trace_include_sensitive_data=False,
         tool_not_found_behavior="return_error_to_model",
         tool_error_formatter=_no_such_tool,
-        call_model_input_filter=_shortened,
         # One workspace: calls of one answer run one after another, in the model's order.
         tool_execution=ToolExecutionConfig(max_function_tool_concurrency=1),
     )
-
-
-def _shortened(data: CallModelData[Any]) -> ModelInputData:
-    """Return what a model is sent: a long conversation without its old outputs, where its provider lets them go."""
-    given, model = data.model_data, data.agent.model
-    if isinstance(model, StepModel) and model.signs_history:
-        return given
-    return ModelInputData(input=elided(given.input), instructions=given.instructions)
 
 
 def _no_such_tool(args: ToolErrorFormatterArgs[Any]) -> str | None:

@@ -19,6 +19,7 @@ from andon.evals.bench_line import LINE
 from andon.evals.bench_mcp import MCP
 from andon.evals.bench_redact import REDACT
 from andon.evals.bench_sandbox import SANDBOX
+from andon.evals.bench_turns import TURNS
 
 GROUPS: Mapping[str, Group] = {
     "cli": CLI,
@@ -27,6 +28,7 @@ GROUPS: Mapping[str, Group] = {
     "guard": GUARD,
     "redact": REDACT,
     "lane": LANE,
+    "turns": TURNS,
     "line": LINE,
 }
 """Every group, in the order they are measured."""

@@ -79,9 +79,11 @@ def cost_of(usage: Usage, price: Price | None) -> Decimal | None:
     if price is None:
         return None
     cached = min(usage.cached_tokens, usage.input_tokens)
-    kept = price.input if price.cached_input is None else price.cached_input
-    millionths = (usage.input_tokens - cached) * price.input + cached * kept + usage.output_tokens * price.output
-    return (millionths / _MILLION).quantize(_STEP, rounding=ROUND_UP)
+    written = min(usage.cache_write_tokens, usage.input_tokens - cached)
+    read_rate = price.input if price.cached_input is None else price.cached_input
+    write_rate = price.input if price.cache_write is None else price.cache_write
+    sent = (usage.input_tokens - cached - written) * price.input + cached * read_rate + written * write_rate
+    return ((sent + usage.output_tokens * price.output) / _MILLION).quantize(_STEP, rounding=ROUND_UP)
 
 
 def _known_as(model: str) -> str:

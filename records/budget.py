@@ -44,5 +44,7 @@ class Price(Record):
     """Tokens sent."""
     cached_input: Rate | None = None
     """Tokens sent that the provider had kept; None: as `input`."""
+    cache_write: Rate | None = None
+    """Tokens sent that the provider keeps for later requests; None: as `input`."""
     output: Rate
     """Tokens received, reasoning included."""

@@ -23,6 +23,8 @@ class Usage(Record):
     """Tokens received."""
     cached_tokens: int = 0
     """Of the tokens sent, those the provider had kept from an earlier request."""
+    cache_write_tokens: int = 0
+    """Of the tokens sent, those the provider says it keeps for later requests; none of them is a cached one."""
     estimated: int = 0
     """Of the requests, those whose tokens the provider did not count: four characters are taken for one there."""
     cost: Annotated[Decimal | None, Field(ge=0, allow_inf_nan=False)] = None
@@ -40,6 +42,7 @@ class Usage(Record):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             estimated=self.estimated + other.estimated,
             cost=(self.cost or Decimal(0)) + (other.cost or Decimal(0)) if known else None,
         )

@@ -25,7 +25,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _MARKS = {
     "handoff": ("source", "target"),
     "handoff.refused": ("tool",),
-    "review.given": ("verdict",),
+    "review.given": ("verdict", "who"),
     "check.ended": ("phase", "name", "outcome"),
     "gate.answered": ("gate", "answer"),
     "effect.undone": ("rule",),
@@ -91,7 +91,7 @@ class _Trace:
         elif self._root is None:
             return
         elif kind == "agent.started":
-            self._work(event, str(data.get("role", "")))
+            self._work(event, str(data.get("role", "")), str(data.get("agent") or data.get("role", "")))
         elif kind == "step.started":
             self._step(event)
         elif kind == "step.ended":
@@ -133,10 +133,10 @@ class _Trace:
             number = data.get("phase", 0)
             self._phase = self._open(event, f"phase {number}", _INTERNAL, self._root.id, {"andon.phase": number})
 
-    def _work(self, event: Event, role: str) -> None:
+    def _work(self, event: Event, role: str, name: str) -> None:
         self._end(self._agent)
-        attributes = self._of(role, "invoke_agent") | {"gen_ai.agent.name": role}
-        self._agent = self._open(event, f"invoke_agent {role}", _INTERNAL, self._parent(), attributes)
+        attributes = self._of(role, "invoke_agent") | {"gen_ai.agent.name": name}
+        self._agent = self._open(event, f"invoke_agent {name}", _INTERNAL, self._parent(), attributes)
 
     def _step(self, event: Event) -> None:
         data = event["data"]
@@ -172,6 +172,7 @@ class _Trace:
             ("input_tokens", "gen_ai.usage.input_tokens"),
             ("output_tokens", "gen_ai.usage.output_tokens"),
             ("cached_tokens", "gen_ai.usage.cache_read.input_tokens"),
+            ("cache_write_tokens", "gen_ai.usage.cache_creation.input_tokens"),
         ):
             if isinstance(usage.get(name), int):
                 span.attributes[attribute] = usage[name]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from andon.evals import bench_turns
 from andon.evals.bench import GROUPS, main
 from andon.evals.bench_figures import Goal, Group, Measured
 from andon.evals.bench_lane import kept_shares
@@ -227,3 +228,13 @@ def test_a_lane_that_cannot_run_is_reported_with_what_it_said(tmp_path: Path, mo
     assert (code, list(figures)) == (1, list(GROUPS["lane"].goals))
     assert all(figure["value"] is None for figure in figures.values())
     assert all("is no virtual environment" in figure["reason"] for figure in figures.values())
+
+
+def test_a_turn_late_in_a_long_run_takes_little_more_of_the_processor_than_an_early_one(tmp_path: Path) -> None:
+    script = Path(bench_turns.__file__).with_name("bench_turns_work.py")
+    ran = run_timed([sys.executable, "-I", str(script), "lane"], cwd=tmp_path, environment=bench_environment())
+
+    ratios = {wire: late / early for wire, (early, late) in json.loads(ran.output).items()}
+    # By a bare SDK, and by a client that walks over all that was said, it takes from six to fourteen times as much.
+    assert ratios.keys() == {"responses", "chat", "anthropic"}
+    assert max(ratios.values()) < 4

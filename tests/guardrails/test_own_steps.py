@@ -43,6 +43,7 @@ def _amend(*paths: str, policy: Policy = POLICY, granted: int = 0, allowed: int 
         ("transfer_to_executor", "planner", PLAN),
         ("amend_plan", "executor", {"paths": ["src/b.py"], "why": "It is imported there."}),
         ("transfer_to_reviewer", "executor", {"summary": "Done.", "not_done": [], "lesson": ""}),
+        ("pass_on", "reviewer", {"who": "tests", "verdict": "notes", "summary": "Shown.", "findings": []}),
         ("hand_back", "reviewer", {"verdict": "changes", "summary": "No.", "criteria": [], "findings": []}),
         ("finish_review", "reviewer", {"verdict": "pass", "summary": "Yes.", "criteria": [], "findings": []}),
     ],
@@ -58,7 +59,7 @@ def test_a_step_nobody_has_is_refused_with_those_there_are() -> None:
         verdict="refuse",
         rule="unknown-tool",
         reason="there is no step 'approve'; there are: transfer_to_executor, amend_plan, transfer_to_reviewer, "
-        "hand_back, finish_review",
+        "pass_on, hand_back, finish_review",
     )
 
 

@@ -14,6 +14,7 @@ from andon.records.result import Usage
 
 PRICE = Price(input=Decimal(2), cached_input=Decimal("0.5"), output=Decimal(10))
 OTHER = Price(input=Decimal(1), output=Decimal(1))
+WRITES = PRICE.model_copy(update={"cache_write": Decimal(6)})
 TABLE = PriceTable(as_of=date(2026, 1, 1), models={"m-5": PRICE, "m-5-2026-02-03": OTHER})
 
 
@@ -51,10 +52,18 @@ def test_the_shipped_table_says_when_it_was_read_and_prices_the_default_model() 
     assert table.price_of("gpt-5.6-luna") == Price(
         input=Decimal("0.20"), cached_input=Decimal("0.02"), output=Decimal("1.20")
     )
-    opus = Price(input=Decimal("4.00"), cached_input=Decimal("0.20"), output=Decimal("20.00"))
+    opus = Price(
+        input=Decimal("4.00"), cached_input=Decimal("0.20"), cache_write=Decimal("5.00"), output=Decimal("20.00")
+    )
     assert table.price_of("anthropic/claude-opus-5-5") == table.price_of("anthropic/claude-opus-5-5-20260922") == opus
     assert table.price_of("claude-opus-5-5") is None
     assert all((price.cached_input or 0) <= price.input <= price.output for price in table.models.values())
+
+
+def test_writing_to_the_cache_of_claude_costs_a_quarter_more_than_input_and_elsewhere_what_input_does() -> None:
+    for name, price in shipped_prices().models.items():
+        wanted = price.input * Decimal("1.25") if name.startswith("anthropic/") else None
+        assert (name, price.cache_write) == (name, wanted)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +73,10 @@ def test_the_shipped_table_says_when_it_was_read_and_prices_the_default_model() 
         (Usage(input_tokens=11, cached_tokens=3, output_tokens=7), PRICE, "0.000088"),
         (Usage(input_tokens=11, cached_tokens=3, output_tokens=0), OTHER, "0.000011"),
         (Usage(input_tokens=1, cached_tokens=5, output_tokens=0), PRICE, "0.000001"),
+        (Usage(input_tokens=11, cached_tokens=3, cache_write_tokens=4, output_tokens=7), WRITES, "0.000104"),
+        (Usage(input_tokens=11, cached_tokens=3, cache_write_tokens=4, output_tokens=7), PRICE, "0.000088"),
+        (Usage(input_tokens=4, cache_write_tokens=4), WRITES, "0.000024"),
+        (Usage(input_tokens=4, cached_tokens=3, cache_write_tokens=9), WRITES, "0.000008"),
         (Usage(), PRICE, "0.000000"),
         (Usage(input_tokens=10**9, output_tokens=10**9), Price(input=10**6, output=10**6), "2000000000.000000"),
         (Usage(input_tokens=5, output_tokens=5), Price(input=0, output=0), "0.000000"),
@@ -105,6 +118,7 @@ def test_a_cost_limit_on_a_model_without_a_price_is_refused_with_where_to_add_it
         {"input": 0.5, "output": Decimal(1)},
         {"input": Decimal(1)},
         {"input": Decimal(1), "output": Decimal(1), "cached": Decimal(1)},
+        {"input": Decimal(1), "output": Decimal(1), "cache_write": Decimal(-1)},
     ],
 )
 def test_what_is_no_price_is_refused(bad: dict[str, Any]) -> None:
@@ -114,7 +128,10 @@ def test_what_is_no_price_is_refused(bad: dict[str, Any]) -> None:
 
 def test_usage_sums_up_and_its_cost_is_known_only_where_all_of_it_is() -> None:
     one = Usage(requests=1, input_tokens=11, output_tokens=7, cached_tokens=3, cost=Decimal("0.1"))
-    other = Usage(requests=2, input_tokens=1, output_tokens=2, estimated=1, cost=Decimal("0.02"))
-    both = Usage(requests=3, input_tokens=12, output_tokens=9, cached_tokens=3, estimated=1, cost=Decimal("0.12"))
+    other = Usage(requests=2, input_tokens=1, output_tokens=2, cache_write_tokens=1, estimated=1, cost=Decimal("0.02"))
+    both = Usage(
+        requests=3, input_tokens=12, output_tokens=9, cached_tokens=3, cache_write_tokens=1, estimated=1,
+        cost=Decimal("0.12"),
+    )  # fmt: skip
     assert (one.plus(other), Usage().plus(one), one.plus(Usage())) == (both, one, one)
     assert one.plus(other.model_copy(update={"cost": None})) == both.model_copy(update={"cost": None})
