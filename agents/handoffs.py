@@ -71,8 +71,9 @@ def typed_handoff(
     payload: type[P],
     receive: Callable[[P], Awaitable[str]],
     refused: Callable[[str], None],
+    offered: Callable[[], bool] = lambda: True,
 ) -> Handoff[Any, Agent[Any]]:
-    """Return the handoff `tool_name` from `source` to `target`.
+    """Return the handoff `tool_name` from `source` to `target`; a model is shown it where `offered` says so.
 
     A payload that fits is awaited through `receive`; the text that returns is the one user message `target` starts
     from. A payload that does not fit, or for which `receive` raises `Repairable`, leaves `source` active: it reads
@@ -84,6 +85,9 @@ def typed_handoff(
         outcome.last = await deliver(raw, payload=payload, receive=receive, refused=refused)
         return target if isinstance(outcome.last, Accepted) else source
 
+    def shown(_: RunContextWrapper[Any], __: AgentBase[Any]) -> bool:
+        return offered()
+
     # Made by the SDK's own function and then changed: a hand-built Handoff lacks the link that resuming needs, and
     # `input_type=` would end the run at the first payload that does not fit.
     made = handoff(
@@ -91,6 +95,7 @@ def typed_handoff(
         tool_name_override=tool_name,
         tool_description_override=description,
         input_filter=outcome.input_of,
+        is_enabled=shown,
     )
     made.input_json_schema = payload_schema(payload)
     made.on_invoke_handoff = invoke

@@ -1,13 +1,14 @@
-"""The lane: planner, executor and reviewer hand off to each other in one run of the SDK until a review is final."""
+"""The lane: planner, executor and reviewers hand off to each other in one run of the SDK until a review is final."""
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from agents import Agent, Model, RunState, TResponseInputItem
 from agents.mcp import MCPServer
 
-from andon.agents.desk import ENDINGS, Desk, LaneSteps, Voices
+from andon.agents.desk import Desk, LaneSteps, Voices
+from andon.agents.endings import role_of
 from andon.agents.replies import Told
 from andon.agents.roles import role_agents
 from andon.agents.saved import Crew
@@ -19,7 +20,7 @@ from andon.records.errors import RunError
 from andon.records.events import Events
 from andon.records.parked import Parked
 from andon.records.ports import Steps
-from andon.records.review import Review
+from andon.records.review import Review, Specialist
 from andon.records.stops import StopCode
 
 __all__ = ["LaneSteps", "run_lane"]
@@ -38,13 +39,15 @@ async def run_lane(
     budget: Budget,
     saved: Mapping[str, Any] | None = None,
     voices: Voices | None = None,
+    reviewers: Sequence[Specialist] = (),
 ) -> Review:
     """Run the three roles to an accepted review, pass or fail: from the planner's `packet`, or from where they waited.
 
     The `connections` are connected by the caller, and closed by it. Each role starts from its packet alone. With
     `saved`, which is `Parked.agents` of another run of the lane, the question that was open there is asked first,
     through the same method of `steps`; each model is sent what it would have been sent if nobody had left. What
-    `voices` say is read after the turn in which it was said.
+    `voices` say is read after the turn in which it was said. The specialised `reviewers` look at every change before
+    the reviewer, in their order; they play its role, over its connection and with its model.
 
     Raises:
         Parked: nobody can be asked here what `steps` ask; its `agents` are what to go on from.
@@ -52,7 +55,7 @@ async def run_lane(
             `internal` for a `saved` that cannot be gone on from, or what a step or a tool raised.
     """
     keep_traces_here()
-    crew = _crew(steps, connections, models, events, engine, budget, voices)
+    crew = _crew(steps, connections, models, events, engine, budget, voices, reviewers)
     agent: Agent[Any]
     given: Given
     if saved is None:
@@ -66,15 +69,15 @@ async def run_lane(
         if not result.interruptions and desk.review is not None:
             return desk.review
         if result.interruptions:
-            agent, given = await _past_question(crew, _role_of(agent), result.to_state(), steps)
+            agent, given = await _past_question(crew, agent, result.to_state(), steps)
         elif steps.waits:
             told = result.to_input_list(mode="normalized")
-            agent, given = await _past_question(crew, _role_of(agent), told, steps)
+            agent, given = await _past_question(crew, agent, told, steps)
         elif await desk.called():
-            said = await desk.heard(_role_of(agent))
+            said = await desk.heard(role_of(agent.name))
             given = [*result.to_input_list(mode="normalized"), *_user(said)]
         else:
-            given = _nudged(desk, _role_of(agent), str(result.final_output))
+            given = _nudged(desk, agent.name, str(result.final_output))
 
 
 def _crew(
@@ -85,13 +88,14 @@ def _crew(
     engine: Steps,
     budget: Budget,
     voices: Voices | None,
+    reviewers: Sequence[Specialist],
 ) -> Crew:
     call_ids: set[str] = set()
     asked = {
         role: StepModel(model, role=role, events=events, engine=engine, call_ids=call_ids, budget=budget)
         for role, model in models.items()
     }
-    desk = Desk(steps, asked, events, voices)
+    desk = Desk(steps, asked, events, voices, reviewers)
     return Crew(role_agents(desk, connections), asked, connections, desk, call_ids)
 
 
@@ -106,19 +110,19 @@ def _stops(desk: Desk, steps: LaneSteps) -> Callable[[], Awaitable[bool]]:
     return stops
 
 
-async def _past_question(crew: Crew, role: Role, given: Given, steps: LaneSteps) -> tuple[Agent[Any], Given]:
-    """Ask the person whom `role` waits for before it goes on from `given`; return who goes on from what."""
+async def _past_question(crew: Crew, waits: Agent[Any], given: Given, steps: LaneSteps) -> tuple[Agent[Any], Given]:
+    """Ask the person whom an agent `waits` for before it goes on from `given`; return who goes on from what."""
     try:
         if isinstance(given, RunState):
-            return crew.agents[role], await _allowed(given, steps)
+            return waits, await _allowed(given, steps)
         answer = await steps.answered()
     except Parked as parked:
-        parked.agents = crew.saved(role, given)
+        parked.agents = crew.saved(waits.name, given)
         raise
     if isinstance(answer, Told):
         # What was said while the question was open is read with its answer.
-        texts = [answer.text, await crew.desk.heard(role)]
-        return crew.agents[role], [*given, *_user("\n\n".join(filter(None, texts)))]
+        texts = [answer.text, await crew.desk.heard(role_of(waits.name))]
+        return waits, [*given, *_user("\n\n".join(filter(None, texts)))]
     crew.desk.plan_taken()
     return crew.agents[answer.role], _user(answer.packet)
 
@@ -131,7 +135,9 @@ async def _allowed(state: RunState[Any], steps: LaneSteps) -> RunState[Any]:
     item = state.get_interruptions()[0]
     arguments = _object(item.arguments)
     # What is no JSON object is left to a person by the SDK; the model alone can mend it.
-    refusal = _NO_OBJECT if arguments is None else await steps.allows(_role_of(item.agent), str(item.name), arguments)
+    refusal = (
+        _NO_OBJECT if arguments is None else await steps.allows(role_of(item.agent.name), str(item.name), arguments)
+    )
     if refusal is None:
         state.approve(item)
     else:
@@ -147,21 +153,21 @@ def _object(text: str | None) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _nudged(desk: Desk, role: Role, text: str) -> list[TResponseInputItem]:
-    """Return the conversation of `role`, continued by one line that asks for a call.
+def _nudged(desk: Desk, name: str, text: str) -> list[TResponseInputItem]:
+    """Return the conversation of the agent of this name, continued by one line that asks for a call.
 
     Raises:
-        RunError: `model-misbehaved` if this role was already asked since its packet.
+        RunError: `model-misbehaved` if it was already asked since its packet.
     """
-    endings = " or ".join(f"`{name}`" for name in ENDINGS[role])
+    endings = " or ".join(f"`{tool}`" for tool in desk.endings(name))
     if desk.nudged:
-        desk.nudge(role, text[:QUOTED])
+        desk.nudge(name, text[:QUOTED])
         raise RunError(
             StopCode.MODEL_MISBEHAVED,
-            f"The {role} answered twice without a tool call where one was due ({endings}); audit.jsonl has its words.",
+            f"The {name} answered twice without a tool call where one was due ({endings}); audit.jsonl has its words.",
         )
-    desk.nudge(role, text[:QUOTED])
-    model = desk.models[role]
+    desk.nudge(name, text[:QUOTED])
+    model = desk.models[role_of(name)]
     said = model.answer.to_response().to_input_items() if model.answer else []
     line = f"Nobody reads text here. Go on with tool calls; when your work is complete, call {endings}."
     return [*model.seen, *said, *_user(line)]
@@ -169,7 +175,3 @@ def _nudged(desk: Desk, role: Role, text: str) -> list[TResponseInputItem]:
 
 def _user(text: str) -> list[TResponseInputItem]:
     return [{"role": "user", "content": text}]
-
-
-def _role_of(agent: Agent[Any]) -> Role:
-    return next(role for role in ENDINGS if role == agent.name)

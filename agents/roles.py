@@ -1,12 +1,15 @@
-"""The three roles as SDK agents, tied together by typed handoffs."""
+"""The agents of a run as SDK agents, tied together by typed handoffs."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from agents import (
     Agent,
+    AgentHooks,
     FunctionToolResult,
     ModelBehaviorError,
+    ModelResponse,
     ModelSettings,
     RunContextWrapper,
     ToolsToFinalOutputResult,
@@ -14,20 +17,29 @@ from agents import (
 from agents.mcp import MCPServer
 from mcp.shared.exceptions import MCPError
 
-from andon.agents.desk import TO_EXECUTOR, TO_REVIEWER, Desk
+from andon.agents.desk import Desk
+from andon.agents.endings import FINISH, HAND_BACK, PASS_ON, TO_EXECUTOR, TO_REVIEWER, agent_name
 from andon.agents.handoffs import typed_handoff
 from andon.agents.prompts import role_text
+from andon.agents.specialists import PassedOn
 from andon.agents.step_model import StepModel
-from andon.agents.verdict import FINISH, HAND_BACK, ChangesReview, finish_tool
+from andon.agents.verdict import ChangesReview, finish_tool
 from andon.records.calls import Role
 from andon.records.plan import ChangeReport, PlanPayload
+from andon.records.review import Specialist
 
 
-def role_agents(desk: Desk, connections: Mapping[Role, MCPServer]) -> dict[Role, Agent[Any]]:
-    """Return the three agents, each with its handoffs."""
+def role_agents(desk: Desk, connections: Mapping[Role, MCPServer]) -> dict[str, Agent[Any]]:
+    """Return the agents by name, each with its handoffs: one a role, and the specialised reviewers of `desk`."""
     planner, executor, reviewer = (
-        _agent(role, desk.models[role], connections[role]) for role in ("planner", "executor", "reviewer")
+        _agent(role, role_text(role), desk.models[role], connections[role])
+        for role in ("planner", "executor", "reviewer")
     )
+    special = {
+        who: _agent(agent_name(who), role_text(who), desk.models["reviewer"], connections["reviewer"])
+        for who in desk.reviewers
+    }
+    by_name = {agent.name: agent for agent in (planner, executor, reviewer, *special.values())}
     planner.handoffs = [
         typed_handoff(
             planner,
@@ -36,20 +48,22 @@ def role_agents(desk: Desk, connections: Mapping[Role, MCPServer]) -> dict[Role,
             description="Hand over the complete plan.",
             payload=PlanPayload,
             receive=desk.plan,
-            refused=lambda problem: desk.refused("planner", TO_EXECUTOR, problem),
+            refused=partial(desk.refused, "planner", TO_EXECUTOR),
         )
     ]
     executor.handoffs = [
         typed_handoff(
             executor,
-            reviewer,
+            by_name[desk.looks_after()],
             tool_name=TO_REVIEWER,
             description="Hand over the finished change for checks and review.",
             payload=ChangeReport,
             receive=desk.change,
-            refused=lambda problem: desk.refused("executor", TO_REVIEWER, problem),
+            refused=partial(desk.refused, "executor", TO_REVIEWER),
         )
     ]
+    for who, agent in special.items():
+        _tie_special(desk, who, agent, then=by_name[desk.looks_after(who)])
     reviewer.handoffs = [
         typed_handoff(
             reviewer,
@@ -58,18 +72,46 @@ def role_agents(desk: Desk, connections: Mapping[Role, MCPServer]) -> dict[Role,
             description="Send the change back with must-fix findings.",
             payload=ChangesReview,
             receive=desk.changes,
-            refused=lambda problem: desk.refused("reviewer", HAND_BACK, problem),
+            refused=partial(desk.refused, "reviewer", HAND_BACK),
+            offered=lambda: not desk.last_review,
         )
     ]
-    reviewer.tools = [finish_tool(desk.final, lambda problem: desk.refused("reviewer", FINISH, problem))]
+    reviewer.tools = [finish_tool(desk.final, partial(desk.refused, "reviewer", FINISH))]
     reviewer.tool_use_behavior = lambda _, results: _end_of(desk, results)
-    return {"planner": planner, "executor": executor, "reviewer": reviewer}
+    reviewer.hooks = _Closed(desk)
+    return by_name
 
 
-def _agent(role: Role, model: StepModel, connection: MCPServer) -> Agent[Any]:
+def _tie_special(desk: Desk, who: Specialist, agent: Agent[Any], *, then: Agent[Any]) -> None:
+    agent.handoffs = [
+        typed_handoff(
+            agent,
+            then,
+            tool_name=PASS_ON,
+            description="End your look; what you found goes to whoever looks next.",
+            payload=PassedOn,
+            receive=partial(desk.passed_on, who),
+            refused=partial(desk.refused, agent.name, PASS_ON),
+        ),
+    ]
+
+
+class _Closed(AgentHooks[Any]):
+    """Counts calls of `hand_back` where it is not offered: the runner answers them as it does any unknown tool."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def on_llm_end(self, context: RunContextWrapper[Any], agent: Agent[Any], response: ModelResponse) -> None:
+        called = [getattr(item, "name", "") for item in response.output if item.type == "function_call"]
+        if self._desk.last_review and HAND_BACK in called:
+            self._desk.refused(agent.name, HAND_BACK, "no review is left in which a repair could be judged")
+
+
+def _agent(name: str, text: str, model: StepModel, connection: MCPServer) -> Agent[Any]:
     return Agent(
-        name=role,
-        instructions=role_text(role),
+        name=name,
+        instructions=text,
         model=model,
         mcp_servers=[connection],
         mcp_config={"failure_error_function": _tool_failure},

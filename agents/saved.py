@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from andon.agents.answers import ModelAnswer
 from andon.agents.desk import Desk, DeskNotes
+from andon.agents.endings import role_of
 from andon.agents.short_state import shortened
 from andon.agents.step_model import StepModel
 from andon.agents.turns import Given
@@ -27,6 +28,8 @@ class SavedAgents(Record):
     """1."""
     role: Role
     """Who waits."""
+    agent: str = ""
+    """The agent of that role that waits; empty: the one that is named like it."""
     conversation: list[dict[str, Any]] | None
     """What `role` has been told and has said, where it waits between two turns."""
     state: dict[str, Any] | None
@@ -53,19 +56,22 @@ class CountsCalls(Protocol):
 
 @dataclass(frozen=True)
 class Crew:
-    """The three roles at work, and everything of them that a run takes along when it is left for a person."""
+    """The agents at work, and everything of them that a run takes along when it is left for a person."""
 
-    agents: Mapping[Role, Agent[Any]]
+    agents: Mapping[str, Agent[Any]]
+    """By name."""
     models: Mapping[Role, StepModel]
     connections: Mapping[Role, MCPServer]
     desk: Desk
     call_ids: set[str]
     """The set that `models` keep up to date."""
 
-    def saved(self, role: Role, given: Given) -> dict[str, Any]:
-        """Return the JSON to go on from: `role` waits, and `given` is what its next turn begins from."""
+    def saved(self, name: str, given: Given) -> dict[str, Any]:
+        """Return the JSON to go on from: the agent of this name waits, and its next turn begins from `given`."""
+        role = role_of(name)
         paper = SavedAgents(
             role=role,
+            agent="" if name == role else name,
             conversation=None if isinstance(given, RunState) else json.loads(json.dumps(given)),
             state=shortened(given.to_json()) if isinstance(given, RunState) else None,
             answer=self.models[role].answer,
@@ -76,7 +82,7 @@ class Crew:
         )
         return paper.model_dump(mode="json")
 
-    async def restored(self, saved: Mapping[str, Any]) -> tuple[Role, Given]:
+    async def restored(self, saved: Mapping[str, Any]) -> tuple[Agent[Any], Given]:
         """Put everything back as it was when `saved` was made; return who waits, and what its next turn begins from.
 
         Raises:
@@ -86,6 +92,9 @@ class Crew:
             paper = SavedAgents.model_validate(saved)
         except ValidationError as error:
             raise _lost(f"{error.error_count()} of its fields are not understood") from error
+        agent = self.agents.get(paper.agent or paper.role)
+        if agent is None:
+            raise _lost(f"there is no {paper.agent} here")
         given = await self._given(paper)
         for role, count in paper.model_calls.items():
             self.models[role].calls = count
@@ -94,7 +103,7 @@ class Crew:
         self.models[paper.role].answer = paper.answer
         self.call_ids.update(paper.call_ids)
         self.desk.take_notes(paper.desk)
-        return paper.role, given
+        return agent, given
 
     async def _given(self, paper: SavedAgents) -> Given:
         if paper.state is not None:

@@ -1,18 +1,16 @@
 """The reviewer's two endings: what a review must hold for each, and the tool that ends the run."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal
 
 from agents import FunctionTool
 from agents.tool_context import ToolContext
 
+from andon.agents.endings import FINISH, HAND_BACK
 from andon.agents.handoffs import Accepted, deliver
 from andon.agents.payloads import payload_schema
 from andon.agents.replies import Repairable
 from andon.records.review import Finding, Review
-
-FINISH = "finish_review"
-HAND_BACK = "hand_back"
 
 
 class ChangesReview(Review):
@@ -35,18 +33,23 @@ class FinalReview(Review):
 
 def check_changes(review: Review) -> None:
     """Raise `Repairable` unless `review` says what must be fixed."""
-    if not _must_fix(review):
+    if not _must_fix(review.findings):
         raise Repairable(
             f"Refused: {HAND_BACK} needs at least one finding with severity `must-fix`. If nothing must be fixed, "
             f"call {FINISH}."
         )
 
 
-def check_final(review: Review) -> None:
-    """Raise `Repairable` if a pass contradicts its own findings or criteria."""
+def check_final(review: Review, against: Sequence[str] = ()) -> None:
+    """Raise `Repairable` if a pass contradicts its own findings or criteria, or what others found (`against`: who)."""
     if review.verdict == "fail":
         return
-    if _must_fix(review):
+    if against:
+        raise Repairable(
+            f"Refused: what the {' and the '.join(against)} found must be fixed first. Call {HAND_BACK} if you are "
+            f"offered it, else {FINISH} with fail."
+        )
+    if _must_fix(review.findings):
         raise Repairable(
             f"Refused: a pass cannot hold a `must-fix` finding. Call {HAND_BACK}, or make it a `note` if it can stay."
         )
@@ -71,5 +74,5 @@ def finish_tool(receive: Callable[[FinalReview], Awaitable[str]], refused: Calla
     )
 
 
-def _must_fix(review: Review) -> bool:
-    return any(finding.severity == "must-fix" for finding in review.findings)
+def _must_fix(findings: Sequence[Finding]) -> bool:
+    return any(finding.severity == "must-fix" for finding in findings)

@@ -6,6 +6,17 @@ from typing import Any
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
 
+
+def review_words(its: Mapping[str, Any]) -> str:
+    """Return what a `review.given` says: `review: pass`, `security review: passed on, 1 note`."""
+    who = f"{its['who']} " if "who" in its else ""
+    verdict = "passed on" if its["verdict"] == "notes" else its["verdict"]
+    must_fix = sum(finding["severity"] == "must-fix" for finding in its["findings"])
+    notes = len(its["findings"]) - must_fix
+    counts = [f"{must_fix} must-fix"] * bool(must_fix) + [f"{notes} note{'s' * (notes > 1)}"] * bool(notes)
+    return f"{who}review: {', '.join([verdict, *counts])}"
+
+
 _LONGEST = 200
 _Facts = Mapping[str, Any]
 
@@ -24,7 +35,7 @@ _SAID: dict[str, Callable[[_Facts], str]] = {
     "role.nudged": lambda its: f"was told: {its['text']}",
     "handoff": lambda its: f"{its['source']} to {its['target']}",
     "handoff.refused": lambda its: f"{its['tool']} refused: {its['reason']}",
-    "review.given": lambda its: f"review: {its['verdict']}, {len(its['findings'])} findings",
+    "review.given": review_words,
     "check.ended": lambda its: f"check {its['name']} at the {its['phase']}: {its['outcome']}",
     "tree.taken": lambda its: f"tree {its['tree'][:12]}, {len(its['changed'])} changed, {len(its['refused'])} refused",
 }

@@ -9,6 +9,7 @@ from typing import Any, Self, TextIO
 from rich.cells import cell_len
 
 from andon.cli.diff_view import show_diff
+from andon.cli.event_lines import review_words
 from andon.cli.printing import BAD, GOOD, MUTED, NEW, Part, console_on, say, sign
 from andon.cli.progress import PHASES, papers_of
 from andon.cli.status_line import StatusLine
@@ -96,8 +97,8 @@ class LiveView:
             case "handoff":
                 self._role = data["target"]
                 self._heading(f"{data['source']} {sign(self._console, 'to')} {data['target']}")
-            case "agent.started" if data["role"] != self._role:
-                self._role = data["role"]
+            case "agent.started" if data.get("agent", data["role"]) != self._role:
+                self._role = data.get("agent", data["role"])
                 self._heading(self._role)
             case "model.retried":
                 self._line("", (f"asking again in {data['wait_seconds']:.1f} s: ", "bold"), one_line(data["reason"]))
@@ -156,11 +157,12 @@ class LiveView:
         )
 
     def _review(self, data: dict[str, Any]) -> None:
-        passed = data["verdict"] == "pass"
+        stands = any(finding["severity"] == "must-fix" for finding in data["findings"])
+        passed = data["verdict"] in ("pass", "notes") and not stands
         style = GOOD if passed else BAD
         self._line(
             "passed" if passed else "failed",
-            (f"review: {data['verdict']}: ", f"bold {style}"),
+            (f"{review_words(data)}: ", f"bold {style}"),
             data["summary"],
             style=style,
         )

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from andon.cli.event_lines import review_words
 from andon.delivery.checks_table import checks_table
 from andon.guardrails.output import clean_text
 from andon.line.doctor.explains import explaining
@@ -88,7 +89,7 @@ def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind
         case "check.ended":
             return f"    {data['phase']:<4} {data['outcome']:<9} {data['name']}"
         case "agent.started":
-            return f"  {data['role']}"
+            return f"  {data.get('agent', data['role'])}"
         case "model.retried":
             return f"    asking again in {data['wait_seconds']:.1f} s: {_short(data['reason'])}"
         case "tool.called":
@@ -105,6 +106,8 @@ def _line(event: RunEvent) -> str | None:  # noqa: C901  (one case an event kind
             return f"  {data['source']} → {data['target']}"
         case "handoff.refused":
             return f"    handoff refused: {_short(str(data.get('reason', '')))}"
+        case "review.given":
+            return f"  {review_words(data)}"
         case _:
             return None
 

@@ -13,6 +13,7 @@ from andon.context.strict_json import decode, problems
 from andon.records.base import Record
 from andon.records.budget import Allowance, Amount, Count, Price
 from andon.records.errors import UserError
+from andon.records.review import Specialist
 from andon.sandbox.egress_rules import AllowedHost
 
 SETTINGS_PATH = "factory/andon.toml"
@@ -20,6 +21,8 @@ SETTINGS_PATH = "factory/andon.toml"
 
 # Only what a person can read off the screen: no user name in front of the host, no look-alike letters.
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/%-]*)?")
+_LANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""The name of a lane, as `line.db.lanes` takes it."""
 _SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "<<", "2>&1"})
 
 
@@ -152,6 +155,28 @@ class Approvals(Record):
     `andon approve` answers."""
 
 
+def _lane(name: str) -> str:
+    if not _LANE.fullmatch(name):
+        raise ValueError(
+            "cannot be the name of a lane: write letters, digits, '.', '_' or '-', a letter or digit first"
+        )
+    return name
+
+
+def _once(names: list[Specialist]) -> list[Specialist]:
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"names {twice!r} twice: each reviewer looks once in a round")
+    return names
+
+
+class LaneSettings(Record):
+    """`[lanes.NAME]`: how the runs of one lane are worked on."""
+
+    reviewers: Annotated[list[Specialist], AfterValidator(_once)] = Field(default_factory=list)
+    """Specialised reviewers that look at a change before the reviewer does, in this order."""
+
+
 class Settings(Record):
     """Everything `factory/andon.toml` may say. Every key may be left out."""
 
@@ -167,6 +192,8 @@ class Settings(Record):
     """How dependencies get in."""
     approvals: Approvals = Field(default_factory=Approvals)
     """What a person is asked."""
+    lanes: dict[Annotated[str, AfterValidator(_lane)], LaneSettings] = Field(default_factory=dict)
+    """How the runs of a lane are worked on, by its name; `default` is the lane of runs that name none."""
     prices: dict[Annotated[str, Field(min_length=1)], Price] = Field(default_factory=dict)
     """What models cost that the shipped price table lacks or has wrong, by their names at the provider."""
     protected_paths: dict[str, list[Annotated[str, Field(min_length=1)]]] = Field(default_factory=dict)

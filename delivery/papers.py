@@ -5,16 +5,24 @@ the review alone; the pull-request body holds none of it.
 """
 
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from andon.delivery.checks_table import checks_table, outcome_line
 from andon.delivery.escape import code, inline, quoted
 from andon.delivery.taking import Kept, kept_md
-from andon.delivery.verdicts import counted_part, criteria_part, findings_part, judged_criteria, verdict_part
+from andon.delivery.verdicts import (
+    counted_part,
+    criteria_part,
+    findings_part,
+    judged_criteria,
+    special_part,
+    verdict_part,
+)
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.plan import Plan
 from andon.records.project import ProtectedRule
 from andon.records.result import FileStat
-from andon.records.review import Review
+from andon.records.review import Review, SpecialistReview
 from andon.records.stops import MEANINGS
 from andon.records.task import Task
 
@@ -31,10 +39,12 @@ def proposal_md(
     *,
     outside: Sequence[str] = (),
     kept: Kept | None = None,
+    special: Sequence[SpecialistReview] = (),
 ) -> str:
     """Return `proposal.md`: what is proposed, how it was checked, what to look at.
 
-    `outside` are the changed paths the plan does not cover; `kept` says where the change is if no branch was made.
+    `outside` are the changed paths the plan does not cover; `kept` says where the change is if no branch was made;
+    `special` is what specialised reviewers said in the round of `review`.
     """
     return _document(
         f"# {inline(task.title)}",
@@ -45,7 +55,7 @@ def proposal_md(
         _section("Steps", _numbered(plan.steps)),
         _section(f"Acceptance criteria{_proposed(plan)}", _numbered(plan.acceptance_criteria)),
         _section("Risks, in the planner's words", _bullets(plan.risks)),
-        f"## Review\n\n{verdict_part(review)}",
+        f"## Review\n\n{verdict_part(review, special)}",
         _section("Files changed", _files(stats)),
         _outside(outside),
         _warnings(warnings),
@@ -68,11 +78,13 @@ def pr_body_md(
     audit: str = "",
     approved: bool = False,
     effects: Sequence[str] = (),
+    special: Sequence[SpecialistReview] = (),
 ) -> str:
     """Return `pr-body.md`: everything a person needs to decide without reading logs, and no word of a model.
 
     Args:
-        outside: As in `proposal_md`; so is `kept`, but for its message, in place of which the stop code is explained.
+        outside: As in `proposal_md`; so are `special`, and `kept` but for its message, in place of which the stop code
+            is explained.
         audit: The section of `audit_section`.
         approved: True if a person approved the plan, and with it the criteria it proposes.
         effects: Facts about changes that were undone, held for a person or approved, one each.
@@ -82,7 +94,7 @@ def pr_body_md(
         kept_md(kept._replace(message=MEANINGS[kept.stop_code].remedy)) if kept else "",
         f"## What and why\n\n{inline(task.title)} (task {code(task.id)}{_source(task)})",
         f"## Acceptance criteria{_proposed(plan)}\n\n{judged_criteria(task, plan, review, approved=approved)}",
-        f"## Review\n\n{counted_part(review)}",
+        f"## Review\n\n{counted_part(review, special)}",
         f"## Checks\n\nRun by andon in a fresh sandbox, outside the reach of the agents.\n\n"
         f"{checks_table(base, head, comparison)}",
         _section("Files changed", _files(stats)),
@@ -95,14 +107,24 @@ def pr_body_md(
     )
 
 
-def review_md(reviews: Sequence[Review], plan: Plan) -> str:
-    """Return `review.md`: every round, the last one last."""
+def review_md(reviews: Sequence[Review], plan: Plan, special: Sequence[Sequence[SpecialistReview]] = ()) -> str:
+    """Return `review.md`: every round, the last one last.
+
+    `special` is what specialised reviewers said in each round; the last of these may have no review yet.
+    """
     rounds = [
-        f"## Round {number}: {review.verdict}\n\n{quoted(review.summary)}\n\n{criteria_part(plan, review)}\n\n"
-        f"{findings_part(review.findings)}"
-        for number, review in enumerate(reviews, start=1)
+        _round(number, review, said, plan)
+        for number, (review, said) in enumerate(zip_longest(reviews, special, fillvalue=None), start=1)
     ]
     return _document("# Review", *(rounds or ["No review was held."]))
+
+
+def _round(number: int, review: Review | None, said: Sequence[SpecialistReview] | None, plan: Plan) -> str:
+    looked = [special_part(each) for each in said or ()]
+    if review is None:
+        return "\n\n".join([f"## Round {number}: not finished", *looked])
+    parts = [quoted(review.summary), criteria_part(plan, review), findings_part(review.findings)]
+    return "\n\n".join([f"## Round {number}: {review.verdict}", *looked, *parts])
 
 
 def _outcome(comparison: Comparison | None) -> str:

@@ -19,6 +19,7 @@ OWN_STEPS: dict[str, Role] = {
     "transfer_to_executor": "planner",
     AMEND_PLAN: "executor",
     "transfer_to_reviewer": "executor",
+    "pass_on": "reviewer",
     "hand_back": "reviewer",
     "finish_review": "reviewer",
 }

@@ -58,7 +58,7 @@ async def agents_phase(
         events=lane.events,
         command_seconds=job.settings.limits.command_seconds,
         asking=lane.asks.granted,
-        meter=Meter(budget, lane.events, lambda: lane.effects.state),
+        meter=Meter(budget, lane.events, lane.standing),
         effects=lane.effects,
         hold=lane.hold,
         news=lane.news,
@@ -75,7 +75,7 @@ async def agents_phase(
     )
     ask = OwnTool(
         ASK_PERSON,
-        "Ask a person what must be known before there can be a plan. Once.",
+        "Ask a person what must be known before there can be a plan. Once; say what you will do if nobody answers.",
         AskPerson,
         lane.ask_person,
         judge=partial(judge_question, lane),
@@ -99,6 +99,7 @@ async def agents_phase(
         budget=budget,
         saved=saved,
         voices=lane.steering,
+        reviewers=job.reviewers,
     )
 
 

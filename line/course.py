@@ -187,10 +187,21 @@ def _asks(job: Job, engine: Engine, events: EventStream) -> Asks:
     return Asks(engine, events, grants, granted)
 
 
+def _failed(lane: Lane, review: Review) -> RunError:
+    """Return how a run ends whose review failed: where nothing could be handed back any more, by its rounds."""
+    rounds = lane.job.settings.limits.review_rounds
+    if len(lane.reviews) >= rounds and (
+        lane.stands_against or any(finding.severity == "must-fix" for finding in review.findings)
+    ):
+        why = f"The reviewer still wants changes after {rounds} rounds; review.md says which."
+        return RunError(StopCode.ROUNDS_SPENT, why)
+    return RunError(StopCode.FAILED_REVIEW, "The reviewer failed the change; review.md says why.")
+
+
 async def _deliver(course: Course, lane: Lane, review: Review) -> None:
     job, state = course.job, course.state
     if review.verdict != "pass":
-        raise RunError(StopCode.FAILED_REVIEW, "The reviewer failed the change; review.md says why.")
+        raise _failed(lane, review)
     if lane.comparison is None:
         raise RunError(StopCode.INTERNAL, "the lane ended without checks")
     if closed := lane.closed():
@@ -232,6 +243,7 @@ async def _deliver(course: Course, lane: Lane, review: Review) -> None:
             title=job.task.title,
             branch=job.branch,
             when=job.started,
+            anew=course.events.begun_anew,
         )
         # Whoever is interrupted while this is stored has delivered.
         state.branch, state.head_commit = job.branch, made[1]

@@ -6,17 +6,19 @@ from pathlib import Path
 
 from andon.context.detect import detect
 from andon.context.project import CONTEXT_PATH, PROSE_PATH, Project, load_project
-from andon.context.settings import SETTINGS_PATH, Settings, load_settings
+from andon.context.settings import SETTINGS_PATH, LaneSettings, Settings, load_settings
 from andon.context.setup_plan import plan_setup
 from andon.guardrails.paths import is_secret
 from andon.guardrails.policy_file import POLICY_PATH, RepositoryPolicy, read_policy
 from andon.guardrails.redact_known import learn, values_in_file
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
+from andon.line.db.lanes import DEFAULT_LANE
 from andon.line.evidence.dependency_audit import AuditOrder, audit_order
 from andon.line.registries import registries_of
-from andon.line.trust import TrustFile, claims_of
+from andon.line.trust import Elsewhere, TrustFile, Where, claims_of
 from andon.records.errors import UserError
+from andon.records.review import Specialist
 from andon.records.task import Task, branch_of
 from andon.sandbox.repository import Repository
 from andon.sandbox.setup_cache import SetupCache
@@ -53,6 +55,13 @@ class Job:
     """How dependencies are audited; None: never."""
     setup_cache: SetupCache | None = None
     """Where that is kept; there is one where there is something to install."""
+    lane: str = DEFAULT_LANE
+    """The lane that the run is queued in."""
+
+    @property
+    def reviewers(self) -> tuple[Specialist, ...]:
+        """The specialised reviewers of the lane, in their order."""
+        return tuple(self.settings.lanes.get(self.lane, LaneSettings()).reviewers)
 
 
 def prepare(
@@ -65,8 +74,11 @@ def prepare(
     toolchain: str | None,
     tier: str | None = None,
     base: str | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> Job:
     """Read what a run of `task` needs from the commit HEAD names now, or from `base` for one that has begun there.
+
+    `elsewhere` is the repository that the run is of where `repository` is a checkout of ours.
 
     Raises:
         UserError: something a person can mend: a malformed file, a branch that exists or stands in the way, a link
@@ -80,7 +92,8 @@ def prepare(
     files = CommitFiles(repository, base)
     _refuse_links(files)
     settings = load_settings(files)
-    _refuse_unaccepted(settings, repository)
+    where = elsewhere or repository.root
+    _refuse_unaccepted(settings, where)
     # Commands may read what is tracked; what is secret in it leaves by no answer, in no form.
     learn(value for path in files.paths if is_secret(path) for value in values_in_file(files.read(path) or b""))
     plan, _ = plan_setup(files, settings, registries_of(os.environ))
@@ -108,20 +121,20 @@ def prepare(
         ),
         policy=policy,
         setup=plan,
-        audit=audit_order(settings.checks.audit, accepted=lambda: _audit_accepted(settings, repository)),
+        audit=audit_order(settings.checks.audit, accepted=lambda: _audit_accepted(settings, where)),
         setup_cache=SetupCache.of(os.environ) if plan else None,
     )
 
 
-def _refuse_unaccepted(settings: Settings, repository: Repository) -> None:
+def _refuse_unaccepted(settings: Settings, where: Where) -> None:
     """Refuse what runs with a way out, or decides what runs, until a person has accepted it."""
     for claim in claims_of(settings):
         if claim.key.startswith("sandbox."):
-            TrustFile.of(os.environ).accepted_value(claim, repository.root)
+            TrustFile.of(os.environ).accepted_value(claim, where)
 
 
-def _audit_accepted(settings: Settings, repository: Repository) -> bool:
-    accepted = TrustFile.of(os.environ).accepted(repository.root)
+def _audit_accepted(settings: Settings, where: Where) -> bool:
+    accepted = TrustFile.of(os.environ).accepted(where)
     return any((claim.key, claim.digest) in accepted for claim in claims_of(settings) if claim.key == "checks.audit")
 
 

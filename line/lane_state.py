@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from andon.mcp_servers.settled import Held
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.plan import ChangeReport, Plan, PlanPayload
-from andon.records.review import Review
+from andon.records.review import Review, SpecialistReview
 
 
 @dataclass
@@ -39,6 +39,8 @@ class LaneState:
     checked: str = ""
     """The tree that `head` and `comparison` speak of."""
     reviews: list[Review] = field(default_factory=list)
+    special: list[list[SpecialistReview]] = field(default_factory=list)
+    """What specialised reviewers said, by round of review, the one at hand last; empty in a lane without them."""
     ignored: list[str] = field(default_factory=list)
     under_review: bool = False
     """True from the checks of a tree until the executor gets it back: what changes meanwhile is nobody's work."""

@@ -11,6 +11,7 @@ from andon.line.job import Job
 from andon.line.lane import Lane
 from andon.line.run_folder import RunFolder
 from andon.records.result import AuditHead, RunResult
+from andon.records.review import SpecialistReview
 from andon.records.stops import StopCode
 
 
@@ -53,6 +54,7 @@ def _kept(result: RunResult) -> Kept | None:
 def _readable(job: Job, lane: Lane, warnings: Sequence[str], stop_code: StopCode, kept: Kept | None) -> dict[str, str]:
     stats = lane.store.stat(lane.base_tree, lane.tree)
     review = lane.reviews[-1] if lane.reviews else None
+    special = _of_last_review(lane)
     comparison = lane.comparison if lane.checked == lane.tree else None
     lesson = lane.report.lesson if lane.report else ""
     papers = {"memory.md": memory_md(job.task, stop_code, comparison, stats, lane.reviews, lesson)}
@@ -62,9 +64,9 @@ def _readable(job: Job, lane: Lane, warnings: Sequence[str], stop_code: StopCode
     outside, at = lane.outside_plan(), lane.events.anchor()
     return papers | {
         "proposal.md": proposal_md(
-            job.task, lane.plan, review, comparison, stats, warnings, outside=outside, kept=kept
+            job.task, lane.plan, review, comparison, stats, warnings, outside=outside, kept=kept, special=special
         ),
-        "review.md": review_md(lane.reviews, lane.plan),
+        "review.md": review_md(lane.reviews, lane.plan, lane.special),
         "pr-body.md": pr_body_md(
             job.task,
             lane.plan,
@@ -80,5 +82,12 @@ def _readable(job: Job, lane: Lane, warnings: Sequence[str], stop_code: StopCode
             audit=audit_section(job.run_id, at.events, at.head),
             approved=lane.plan_approved,
             effects=lane.effect_log.facts,
+            special=special,
         ),
     }
+
+
+def _of_last_review(lane: Lane) -> list[SpecialistReview]:
+    """Return what specialised reviewers said in the round of the last review."""
+    at = len(lane.reviews) - 1
+    return lane.special[at] if 0 <= at < len(lane.special) else []

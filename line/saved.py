@@ -16,7 +16,7 @@ from andon.mcp_servers.settled import Held
 from andon.records.calls import Role
 from andon.records.checks import CheckRecord, Comparison
 from andon.records.plan import AmendPlan, ChangeReport, Plan, PlanPayload
-from andon.records.review import Review
+from andon.records.review import Review, SpecialistReview
 from andon.records.setup import SetupFacts
 from andon.sandbox.protocol import Entry
 from andon.sandbox.store import Change, TreeStore
@@ -44,10 +44,13 @@ class SavedLane(BaseModel):
     comparison: Comparison | None
     checked: str
     reviews: list[Review]
+    special: list[list[SpecialistReview]] = []
     ignored: list[str]
     under_review: bool
     plan_approved: bool
     held: list[dict[str, Any]]
+    held_patch: str | None = None
+    """The paper of that name, base64; None: there is none, or an older andon stored this."""
     told: list[str]
     said: list[str] = []
     unapproved: PlanPayload | None
@@ -94,10 +97,12 @@ def save_lane(lane: Lane) -> SavedLane:
         comparison=lane.comparison,
         checked=lane.checked,
         reviews=lane.reviews,
+        special=lane.special,
         ignored=lane.ignored,
         under_review=lane.under_review,
         plan_approved=lane.plan_approved,
         held=[written(each) for each in lane.held],
+        held_patch=_paper(lane, "held.patch"),
         told=lane.told,
         said=lane.said,
         unapproved=lane.unapproved,
@@ -112,11 +117,17 @@ def save_lane(lane: Lane) -> SavedLane:
     )
 
 
+def _paper(lane: Lane, name: str) -> str | None:
+    content = lane.folder.papers.get(name)
+    return None if content is None else base64.b64encode(content).decode()
+
+
 def restore_lane(lane: Lane, saved: SavedLane, workspace: str) -> None:
     """Put `saved` into a new `lane` that has its base, and write the papers that its process had written."""
     lane.tree, lane.plan, lane.report = saved.tree, saved.plan, saved.report
     lane.head, lane.comparison, lane.checked = saved.head, saved.comparison, saved.checked
     lane.reviews, lane.ignored = list(saved.reviews), list(saved.ignored)
+    lane.special = [list(said) for said in saved.special]
     lane.under_review, lane.plan_approved = saved.under_review, saved.plan_approved
     lane.held, lane.told = [read(each) for each in saved.held], list(saved.told)
     lane.said[:] = saved.said
@@ -131,8 +142,13 @@ def restore_lane(lane: Lane, saved: SavedLane, workspace: str) -> None:
         for amendment in saved.amendments:
             lane.effects.scope.grant(amendment.paths)
         lane.folder.write("plan.json", saved.plan.model_dump_json(indent=2) + "\n")
-    if lane.held:
+    if saved.held_patch is not None:
+        # What was answered before is in it and held no more.
+        lane.folder.write("held.patch", base64.b64decode(saved.held_patch))
+    elif lane.held:
         lane.folder.write("held.patch", held_patch(lane.store, lane.base_tree, lane.held))
+    if lane.checked:
+        lane.folder.write("diff.patch", lane.store.patch(lane.base_tree, lane.checked))
     lane.write_test_result()
     lane.effects.lay(differing(lane.store, lane.base_tree, workspace), saved.allowed)
 

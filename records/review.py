@@ -1,10 +1,14 @@
-"""The reviewer's verdict."""
+"""The reviewer's verdict, and what specialised reviewers say before it."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
 
 from andon.records.base import Record
+
+Specialist = Literal["security", "tests", "release-notes"]
+"""A specialised reviewer, by what it looks at."""
 
 
 class CriterionVerdict(Record):
@@ -42,3 +46,29 @@ class Review(Record):
     """Each criterion exactly once."""
     findings: list[Finding]
     """What is held against the change."""
+
+
+class SpecialistReview(Record):
+    """What a specialised reviewer said of a change. It judges no criterion, hands nothing back and ends no run."""
+
+    who: Specialist
+    """Who said it."""
+    summary: str = Field(min_length=1)
+    """What it looked at and found, in one or two sentences."""
+    findings: list[Finding]
+    """With a `must-fix` among them the change cannot pass."""
+
+    @property
+    def must_fix(self) -> list[Finding]:
+        """What stands against the change."""
+        return [finding for finding in self.findings if finding.severity == "must-fix"]
+
+
+def with_must_fix(review: Review, said: Sequence[SpecialistReview]) -> Review:
+    """Return `review` with what specialised reviewers found that must be fixed, before its own findings."""
+    found = [
+        finding.model_copy(update={"problem": f"{each.who} reviewer: {finding.problem}"})
+        for each in said
+        for finding in each.must_fix
+    ]
+    return review.model_copy(update={"findings": [*found, *review.findings]})

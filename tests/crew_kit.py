@@ -1,6 +1,7 @@
 """What the agents are run with: a line that answers from lists, a real MCP server in process, an engine of JSON."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -20,12 +21,12 @@ from andon.records.events import EventKind
 from andon.records.parked import Parked
 from andon.records.plan import ChangeReport, PlanPayload
 from andon.records.ports import Steps
-from andon.records.review import Review
+from andon.records.review import Review, Specialist, SpecialistReview
 from andon.records.stops import StopCode
 
 T = TypeVar("T")
 ROLES: tuple[Role, ...] = ("planner", "executor", "reviewer")
-Paper = PlanPayload | ChangeReport | Review
+Paper = PlanPayload | ChangeReport | Review | SpecialistReview
 
 PLAN: dict[str, Any] = {
     "summary": "Add the page.",
@@ -39,6 +40,9 @@ REPORT: dict[str, Any] = {"summary": "The page is there.", "not_done": []}
 MET = {"number": 1, "status": "met", "evidence": "tests/test_page.py::test_lists"}
 MUST_FIX = {"severity": "must-fix", "path": "page.py", "line": 3, "problem": "An empty list fails."}
 CHANGES: dict[str, Any] = {"verdict": "changes", "summary": "One gap.", "criteria": [MET], "findings": [MUST_FIX]}
+NOTE = {"severity": "note", "path": "page.py", "line": 1, "problem": "No test for two pages."}
+PASSED_ON: dict[str, Any] = {"summary": "Nothing to attack.", "findings": [NOTE]}
+STOPPED: dict[str, Any] = {"summary": "It can be attacked.", "findings": [MUST_FIX]}
 PASS: dict[str, Any] = {"verdict": "pass", "summary": "All shown.", "criteria": [MET], "findings": []}
 
 
@@ -102,6 +106,10 @@ class Line:
     """The paths of the calls that were judged before they were made."""
     parks: bool = False
     """True if nobody is there when a question comes up; asked again, somebody answers."""
+    reviewers: tuple[Specialist, ...] = ()
+    """The specialised reviewers of the lane."""
+    rounds: int = 20
+    """How many reviews it takes."""
     held: bool = False
     left: bool = False
     """True if the question at hand was left unanswered."""
@@ -154,6 +162,20 @@ class Line:
     async def change_ready(self, report: ChangeReport) -> str:
         self._take("change_ready", report)
         return "PACKET reviewer"
+
+    @property
+    def last_review(self) -> bool:
+        back = sum(getattr(paper, "verdict", "") == "changes" for paper in self.came)
+        return bool(back + 1 >= self.rounds)
+
+    async def specialist_says(self, review: SpecialistReview) -> str:
+        self._take("specialist_says", review)
+        return f"PACKET after {review.who}"
+
+    @property
+    def stands_against(self) -> list[str]:
+        looked = itertools.takewhile(lambda paper: isinstance(paper, SpecialistReview), reversed(self.came))
+        return [f"{one.who} reviewer" for one in looked if isinstance(one, SpecialistReview) and one.must_fix]
 
     async def changes_wanted(self, review: Review) -> str:
         self._take("changes_wanted", review)

@@ -9,7 +9,20 @@ from typing import Any
 
 import httpx2
 from budget_kit import budget
-from crew_kit import CHANGES, PASS, PLAN, REPORT, ROLES, Connection, Line, Recorder, StoringEngine, connected
+from crew_kit import (
+    CHANGES,
+    PASS,
+    PASSED_ON,
+    PLAN,
+    REPORT,
+    ROLES,
+    STOPPED,
+    Connection,
+    Line,
+    Recorder,
+    StoringEngine,
+    connected,
+)
 
 from andon.agents.lane import run_lane
 from andon.agents.models import openai_model
@@ -47,6 +60,8 @@ PLANS: Call = ("transfer_to_executor", PLAN)
 REPORTS: Call = ("transfer_to_reviewer", REPORT)
 REPAIRS: Call = ("hand_back", CHANGES)
 FINISHES: Call = ("finish_review", PASS)
+PASSES_ON: Call = ("pass_on", PASSED_ON)
+STOPS: Call = ("pass_on", STOPPED)
 YES = Start("executor", "PACKET executor")
 EDITED = Start("executor", "PACKET executor, edited")
 
@@ -173,6 +188,7 @@ async def work(wire: str, turns: Sequence[Turn], done: Done) -> Done:
                 engine=engine,
                 budget=budget(model_calls=500),
                 saved=json.loads(done.left[-1]) if done.left else None,
+                reviewers=done.line.reviewers,
             )
         except Parked as parked:
             done.left.append(json.dumps(parked.agents))
@@ -239,6 +255,16 @@ _STORIES: Mapping[str, tuple[int, Sequence[Turn], Mapping[str, Any]]] = {
     "reviewer yes": (1, (*ALL_WORK[:2], turn(read("ask 1"), thought="t"), ALL_WORK[2]), {"permits": [None]}),
     "reviewer no": (
         1, (*ALL_WORK[:2], turn(read("ask 1")), turn(REPAIRS), *ALL_WORK[1:]), {"permits": ["refused: n"]}
+    ),
+    "a specialised reviewer": (
+        2, (*ALL_WORK[:2], turn(read("ask 1"), text="w", thought="t"), turn(PASSES_ON), turn(read("a")),
+            turn(read("ask 2"), PASSES_ON), ALL_WORK[2]),
+        {"permits": [None, "refused: n"], "reviewers": ("security", "tests")},
+    ),
+    "a specialised reviewer that stops a change": (
+        2, (*ALL_WORK[:2], turn(PASSES_ON), turn(text="Hm."), turn(read("ask 1"), STOPS), turn(REPAIRS), turn(REPORTS),
+            turn(PASSES_ON), turn(PASSES_ON), turn(read("ask 2")), ALL_WORK[2]),
+        {"permits": [None, None], "reviewers": ("release-notes", "tests")},
     ),
     "repairing executor": (
         2, (*ALL_WORK[:2], turn(REPAIRS), turn(read("ask 1")), turn(REPORTS), turn(read("ask 2")), ALL_WORK[2]),

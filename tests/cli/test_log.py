@@ -73,7 +73,7 @@ def test_every_event_is_a_line_of_when_who_and_what(repo: Path, capfd: pytest.Ca
                 "planner   read_file a.py: done",
                 "executor  run_command curl x: deny (network): no network",
                 "line      check pytest at the head: passed",
-                "line      review: pass, 0 findings",
+                "line      review: pass",
                 "line      phase checked: green: all pass",
                 "line      ended: delivered (exit 0): Branch b holds it.",
             ],

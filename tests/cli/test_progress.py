@@ -71,6 +71,22 @@ def test_plain_lines_are_words_without_controls() -> None:
     ]
 
 
+def test_plain_lines_tell_the_verdict_of_each_review_and_how_much_must_be_fixed() -> None:
+    out = io.StringIO()
+    view = Progress(out)
+    must, note = ({"severity": kind, "path": "a.py", "line": 1, "problem": HOSTILE} for kind in ("must-fix", "note"))
+    view.show(event("review.given", verdict="changes", summary=HOSTILE, findings=[must, note, must]))
+    view.show(event("review.given", who="security", verdict="notes", summary=HOSTILE, findings=[note, note]))
+    view.show(event("review.given", verdict="pass", summary=HOSTILE, findings=[note]))
+    view.show(event("review.given", verdict="fail", summary=HOSTILE, findings=[]))
+    assert out.getvalue().splitlines() == [
+        "  review: changes, 2 must-fix, 1 note",
+        "  security review: passed on, 2 notes",
+        "  review: pass, 1 note",
+        "  review: fail",
+    ]
+
+
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_without_colour_gets_plain_lines(
     terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
@@ -170,7 +186,7 @@ def test_what_models_and_tools_say_is_neither_obeyed_nor_read_as_markup(terminal
     assert lines == [
         f"  ✗ run_command   failed 0.0 s  {SHOWN}",
         f"  ■ git refused push: {SHOWN}",
-        f"  ✗ review: changes: {SHOWN}",
+        f"  ✗ review: changes, 1 must-fix: {SHOWN}",
         f"    · must-fix a.py:3 {SHOWN}",
         "",
     ]

@@ -16,7 +16,7 @@ from andon.records.checks import CheckRecord, Comparison, TestOutcome
 from andon.records.plan import Plan
 from andon.records.project import ProtectedRule
 from andon.records.result import FileStat
-from andon.records.review import CriterionVerdict, Finding, Review
+from andon.records.review import CriterionVerdict, Finding, Review, SpecialistReview, with_must_fix
 from andon.records.scans import DependencyAudit, SecurityFinding, VulnerableDependency
 from andon.records.stops import MEANINGS, StopCode
 from andon.records.task import Task
@@ -573,3 +573,74 @@ def test_foreign_text_adds_no_structure_to_any_paper(text: str) -> None:
         assert _structure(forged) == _structure(honest)
         rendered = " ".join(token.content for token in _tokens(forged) if token.type.startswith("text"))
         assert not re.search(r"@\w|#\d|://|www\.\w", rendered)
+
+
+SAFE = SpecialistReview(who="security", summary="Nothing to attack.", findings=[])
+UNTESTED = SpecialistReview(
+    who="tests",
+    summary="Nothing tries an empty list.",
+    findings=[
+        Finding(severity="note", path="", line=0, problem="Name it."),
+        Finding(severity="must-fix", path="t.py", line=4, problem="Try one."),
+    ],
+)
+TESTED = SpecialistReview(who="tests", summary="All tried.", findings=UNTESTED.findings[:1])
+BACK = with_must_fix(Review(verdict="changes", summary="One gap.", criteria=[], findings=[]), [SAFE, UNTESTED])
+
+
+def test_the_review_holds_what_specialised_reviewers_said_by_round() -> None:
+    assert review_md([BACK, REVIEW], PLAN, [[SAFE, UNTESTED], [SAFE, TESTED], [SAFE]]) == (
+        "# Review\n\n"
+        "## Round 1: changes\n\n"
+        "Said by the security reviewer:\n\n> Nothing to attack.\n\n"
+        "Said by the tests reviewer:\n\n> Nothing tries an empty list.\n\n"
+        "Findings, in the tests reviewer's words:\n\n- **must-fix** `t.py:4`: Try one.\n- **note**: Name it.\n\n"
+        "> One gap.\n\n1. **not judged**: Saved\n2. **not judged**: Kept\n\n"
+        "Findings, in the reviewer's words:\n\n- **must-fix** `t.py:4`: tests reviewer: Try one.\n\n"
+        "## Round 2: pass\n\n"
+        "Said by the security reviewer:\n\n> Nothing to attack.\n\n"
+        "Said by the tests reviewer:\n\n> All tried.\n\n"
+        "Findings, in the tests reviewer's words:\n\n- **note**: Name it.\n\n"
+        "> Done as asked.\n\n"
+        "1. **met**: Saved\n\n   Evidence, in the reviewer's words: test_saved\n\n2. **not judged**: Kept\n\n"
+        "Findings, in the reviewer's words:\n\n- **must-fix** `src/a.py:3`: Wrong.\n- **note**: Name it.\n\n"
+        "## Round 3: not finished\n\n"
+        "Said by the security reviewer:\n\n> Nothing to attack.\n"
+    )
+
+
+def test_the_pr_body_names_who_looked_and_counts_what_they_found_without_a_word_of_theirs() -> None:
+    body = pr_body_md(TASK, PLAN, REVIEW, BASE, HEAD, COMPARISON, STATS, PROTECTED, [], special=[SAFE, TESTED])
+    assert (
+        "## Review\n\nVerdict: **pass**. Findings: 1 must-fix, 1 note; they are in review.md.\n\n"
+        "Specialised reviewers found: security none, tests 1 note; their words are in review.md.\n\n"
+    ) in body
+    assert "Nothing to attack" not in body
+    assert "All tried" not in body
+
+
+@pytest.mark.parametrize(
+    ("review", "special", "shown"),
+    [
+        (
+            REVIEW.model_copy(update={"findings": []}),
+            [SAFE],
+            "Verdict: **pass**. In the reviewer's words:\n\n> Done as asked.\n\n"
+            "Said by the security reviewer:\n\n> Nothing to attack.\n\n",
+        ),
+        (
+            BACK,
+            [SAFE, UNTESTED],
+            "Verdict: **changes**. In the reviewer's words:\n\n> One gap.\n\n"
+            "Findings, in the reviewer's words:\n\n- **must-fix** `t.py:4`: tests reviewer: Try one.\n\n"
+            "Said by the security reviewer:\n\n> Nothing to attack.\n\n"
+            "Said by the tests reviewer:\n\n> Nothing tries an empty list.\n\n"
+            "Findings, in the tests reviewer's words:\n\n- **must-fix** `t.py:4`: Try one.\n- **note**: Name it.\n\n",
+        ),
+    ],
+)
+def test_the_proposal_quotes_them_behind_the_verdict(
+    review: Review, special: list[SpecialistReview], shown: str
+) -> None:
+    proposal = proposal_md(TASK, PLAN, review, COMPARISON, STATS, [], special=special)
+    assert f"## Review\n\n{shown}## Files changed" in proposal

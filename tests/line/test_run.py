@@ -97,11 +97,24 @@ def test_the_reviewer_sees_records_and_the_diff_and_the_executors_words_as_check
 
 
 def test_spent_rounds_end_with_20_and_keep_the_tree(repo: Path) -> None:
-    ran = run_line(repo, *GOOD[:-1], [review("changes")], [report()], [review("changes")])
+    ran = run_line(repo, *GOOD[:-1], [review("changes")], [report()], [review("fail")])
     assert (ran.result.stop_code, ran.result.exit_code, ran.result.branch) == ("rounds-spent", 20, None)
     assert [file.path for file in ran.result.files] == ["calc.py", "tests/test_calc.py"]
     assert "+def sub" in (ran.folder / "diff.patch").read_text()
     assert status_of(repo) == "failed-review"
+
+
+def test_a_change_that_is_hopeless_in_the_last_round_failed_its_review(repo: Path) -> None:
+    ran = run_line(repo, *GOOD[:-1], [review("changes")], [report()], [review("fail", findings=[])])
+    assert (ran.result.stop_code, ran.result.exit_code) == ("failed-review", 20)
+
+
+def test_the_last_review_is_not_offered_to_hand_back(repo: Path) -> None:
+    ran = run_line(repo, *GOOD[:-1], [review("changes")], [report()], [review("changes")], [review()])
+    assert (ran.result.stop_code, ran.result.review_rounds) == ("delivered", 2)
+    *_, first, _, last, told = [[one.tool_name for one in request.handoffs] for request in ran.model.calls]
+    assert (first, last, told) == (["hand_back"], [], [])
+    assert "There is no tool 'hand_back'." in str(ran.model.calls[-1].input)
 
 
 def test_a_failed_review_ends_with_20(repo: Path) -> None:
