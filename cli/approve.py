@@ -84,9 +84,10 @@ def _of_runs(repository: Repository) -> "RunQuestions | None":
 
 def _list(args: argparse.Namespace) -> int:
     repository = Repository.open(Path(args.directory))
-    waiting, problems = ApprovalStore.of(repository.root, os.environ).waiting()
+    waiting, not_believed = ApprovalStore.of(repository.root, os.environ).waiting()
     of_runs = _of_runs(repository)
-    asked = of_runs.waiting() if of_runs else []
+    asked, left_out = of_runs.waiting() if of_runs else ([], [])
+    problems = [*not_believed, *left_out]
     if args.json:
         from andon.cli.approve_run import document_of
 
@@ -94,7 +95,7 @@ def _list(args: argparse.Namespace) -> int:
             "schema_version": _VERSION,
             "waiting": [one.model_dump(mode="json") for one in waiting],
             "runs": [document_of(one) for one in asked],
-            "unreadable": list(problems),
+            "unreadable": problems,
         }
         print_json(json.dumps(document, indent=2, ensure_ascii=False))
         return 0

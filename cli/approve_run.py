@@ -8,6 +8,7 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -27,6 +28,9 @@ from andon.records.errors import UserError
 from andon.records.plan import PlanPayload
 from andon.sandbox.repository import Repository
 
+if TYPE_CHECKING:
+    from andon.line.db.foreign import Unreadable
+
 _VERSION = 1
 _MEANINGS = {
     "yes": "say yes to exactly this",
@@ -43,9 +47,11 @@ class RunQuestions:
     repository: Repository
     view: RunsView
 
-    def waiting(self) -> list[Question]:
-        """Return what can be answered now, oldest first."""
-        return approvals.open_questions(self.view.db, self.view.repository)
+    def waiting(self) -> tuple[list[Question], list[str]]:
+        """Return what can be answered now, oldest first, and a sentence about each question that cannot be read."""
+        left_out: list[Unreadable] = []
+        asked = approvals.open_questions(self.view.db, self.view.repository, left_out)
+        return asked, [one.problem for one in left_out]
 
     def find(self, wanted: str) -> Question | None:
         """Return the question of that id, or the last one of that run or task; None if there is none.

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from andon.cli.endings import flush_streams, print_document
 from andon.cli.events_out import EventsOut, finish_events
-from andon.cli.progress import Progress, papers_of, watching
+from andon.cli.papers_shown import folder_while_working, papers_while_waiting
+from andon.cli.progress import Progress, watching
 from andon.cli.stop import person
 from andon.cli.to_its_end import finish, run_to_end
 from andon.line.db import approvals, lanes, messages, runs, workers
@@ -22,6 +23,7 @@ from andon.line.db.waits import waiting
 from andon.line.durable.checkouts import own_state
 from andon.line.durable.giving_up import result_without_work
 from andon.line.durable.notices import Notice
+from andon.line.durable.task_status import note_ends
 from andon.line.durable.worker import Worker
 from andon.line.durable.worker_ids import bury, new_worker_id
 from andon.line.log.event_log import Listener
@@ -35,6 +37,7 @@ from andon.sandbox.repository import Repository
 
 if TYPE_CHECKING:
     from andon.cli.live_view import LiveView
+    from andon.line.db.foreign import Unreadable
 
 _INTERRUPTED = 130
 _TOLD = {
@@ -72,6 +75,9 @@ def go_on(db: Database, run_id: str, args: argparse.Namespace) -> int:
             result = result_without_work(runs.get(db, run_id), error.code, str(error))
     if result is None:
         return _took_leave(run_id, as_json=args.json)
+    with suppress(UserError, RunError):
+        # One that ended elsewhere; what is in the way of it changes nothing about that.
+        note_ends(db)
     _fetch(db, run_id, repository, result)
     if going.out is not None:
         return finish_events(result, repository.root)
@@ -110,9 +116,8 @@ class _Going:
             if run.status == "ended":
                 return run.result or result_without_work(run, StopCode(run.stop_code or "internal"), run.message)
             if run.status == "parked" and (question := self._open(run)):
-                if (ask := self._asker(run)) is None:
+                if not self._answer(run, question):
                     return run.result or result_without_work(run, StopCode.NEEDS_PERSON, question.gate.question)
-                self._answer(question, ask)
             elif halted := self._halted(run):
                 return halted
             elif _others_see_to(self.db, run):
@@ -121,11 +126,27 @@ class _Going:
                 self._work_here(run)
 
     def _open(self, run: Run) -> approvals.Question | None:
-        """Return the question a parked run waits at; None if it is answered, or was not answered in time."""
-        return next((one for one in approvals.open_questions(self.db, run.repository) if one.run_id == run.id), None)
+        """Return the question a parked run waits at; None if it is answered, or was not answered in time.
 
-    def _answer(self, question: approvals.Question, ask: Ask) -> None:
-        answer = asyncio.run(_asked(ask, question.gate))
+        Raises:
+            UserError: this andon cannot read it.
+        """
+        left: list[Unreadable] = []
+        asked = approvals.open_questions(self.db, run.repository, left)
+        for one in left:
+            if one.run_id == run.id:
+                raise UserError(one.problem)
+        return next((one for one in asked if one.run_id == run.id), None)
+
+    def _answer(self, run: Run, question: approvals.Question) -> bool:
+        """Put the question to the person here; False: nobody can be asked."""
+        if self._person() is None:
+            return False
+        with papers_while_waiting(self.db, run, self.root, question.gate) as papers:
+            ask = self._asker(run, papers)
+            answer = asyncio.run(_asked(ask, question.gate)) if ask else None
+        if answer is None:
+            return False
         try:
             approvals.answer(self.db, question.id, answer, by=person(), channel="terminal", digest=question.digest)
         except UserError:
@@ -133,6 +154,7 @@ class _Going:
             if approvals.question(self.db, question.id).answer is None:
                 raise
             self.view.tell("it was answered elsewhere meanwhile; that answer counts")
+        return True
 
     def _halted(self, run: Run) -> RunResult | None:
         """Return how a run stands that may not begin, since its lane is closed until a person opens it."""
@@ -169,7 +191,8 @@ class _Going:
 
         # Two listeners: one that cannot write any more is told nothing further.
         listeners = [self._seen, *([self.out.show] if self.out else [])]
-        terminal = _AtTerminal(listeners, self._asker(run))
+        papers = folder_while_working(self.db, run, self.root, os.environ)
+        terminal = _AtTerminal(listeners, self._asker(run, papers))
         worker_id = new_worker_id()
         place = Place(self.db, worker_id, own_state(os.environ), os.environ, attendant=lambda run_id: terminal)
         tell = self._notice
@@ -188,20 +211,23 @@ class _Going:
             self.view.tell(f"{_TOLD[notice.what]}: {text}" if text else _TOLD[notice.what])
 
     def _why_it_waits(self, run: Run) -> str:
-        queued = waiting(self.db, run.repository, served=True)
+        queued = waiting(self.db, run.repository, served=True, unreadable=[])
         return next((one.detail for one in queued if one.run.id == run.id), "")
 
-    def _asker(self, run: Run) -> Ask | None:
-        """Return who is asked at gates; nobody without a terminal to type on and to read from."""
+    def _person(self) -> TextIO | None:
+        """Return where the person here reads; None without a terminal to type on and to read from."""
         unasked = getattr(self.args, "headless", False) or self.args.json
-        out = None if unasked else person_at(sys.stdin)
+        return None if unasked else person_at(sys.stdin)
+
+    def _asker(self, run: Run, papers: Path) -> Ask | None:
+        """Return who is asked at gates, and shown `papers` where the evidence is in question; None: nobody."""
+        out = self._person()
         if out is None:
             return None
         # Imported here: what it needs is of use to a person only.
         from andon.cli.questions import Questions
 
         proposed = not run.task.acceptance_criteria
-        papers = papers_of(self.root, run.id)
         return Questions(sys.stdin, out, papers, proposed=proposed, plain=getattr(self.args, "plain", False))
 
 

@@ -95,6 +95,7 @@ def _lines(board: Board) -> Iterator[str]:
     yield from _section("in queue.json, not queued (andon add TASK-ID)", board.pending, len(board.pending), _of_task)
     yield from _section("lanes that are not open", board.lanes, len(board.lanes), _of_lane)
     yield from _section("model servers that rest", board.providers, len(board.providers), _of_provider)
+    yield from _section("not understood, and left alone", board.unreadable, len(board.unreadable), _of_unreadable)
     if board.workers or any(counts.values()):
         yield from _section("workers", board.workers, len(board.workers), _of_worker)
         if not any(one["kind"] == "serve" for one in board.workers):
@@ -135,6 +136,10 @@ def _of_parked(one: Entry) -> list[str]:
         return [_of_run(one), one["question"], "answered, or too late to answer: a worker goes on with it"]
     until = f", until {one['expires_at']}" if one["expires_at"] else ""
     return [_of_run(one), one["question"], f"next: andon approve {one['approval']}{until}"]
+
+
+def _of_unreadable(one: Entry) -> list[str]:
+    return [f"{_of_run(one)}  [{one['status']}]", one["problem"]]
 
 
 def _of_lane(one: Entry) -> list[str]:

@@ -14,7 +14,8 @@ Everything `andon run` would refuse is refused now: the settings, policy, contex
 is queued where one of them cannot be used. The run starts from the commit HEAD names now. Adding the same source, or
 the same task of queue.json, again while its run has not ended adds nothing, says so, and is no failure. A task with a
 --source counts as asked for by an outsider: its text widens no rights.
-A lane that is paused or halted takes work in, and begins none of it (see `andon queue --help`).
+A lane that is paused or halted takes work in, and begins none of it (see `andon queue --help`). [lanes.NAME] reviewers
+in factory/andon.toml says which specialised reviewers look at what is made in it: security, tests, release-notes.
 
 with --json: schema_version (1), repository, runs (a list of: added, run_id, task_id, title, lane, priority, branch,
 base_commit, provider, warnings), lanes (those that are not open: name, state, reason), workers (how many work on the
@@ -29,7 +30,8 @@ exit codes:
 
 _QUEUE = """\
 Show what waits, in the order in which it begins, and why each run waits; what runs where; what waits for a person;
-which lanes are not open, with reason and lesson; who works on the queue. Starts nothing and needs no key.
+which lanes are not open, with reason and lesson; who works on the queue; which runs this andon cannot read, and why.
+Starts nothing and needs no key.
 
   andon queue
   andon queue pause --reason "release day"          nothing queued begins in the lane `default`
@@ -55,6 +57,8 @@ with --json: schema_version (1), repository, and
   lanes      those that are not open: name, state, reason, lesson, by, changed_at
   providers  those that rest: name, failures, until, reason
   workers    id, host, pid, kind, slots, since
+  unreadable run_id, task_id, title, lane, branch, status, problem: runs that a newer andon wrote, or that are damaged;
+             counted above, in no other list, and begun by no worker of this version
   problems   path, problem: what of queue.json was not understood
 with pause and resume: schema_version, lane (as it stands now), before (its state until then), lesson
 """

@@ -11,16 +11,15 @@ from pathlib import Path
 from andon.cli.endings import flush_streams, open_streams, print_json
 from andon.cli.progress import print_ending
 from andon.guardrails.output import clean_text
-from andon.intake.queue import QUEUE_PATH, update_status
 from andon.line.db import messages, runs
 from andon.line.db.again import let_go
 from andon.line.db.database import Database
 from andon.line.db.runs import Run
+from andon.line.durable.task_status import note_ends
 from andon.line.durable.worker_ids import bury
 from andon.line.identity import host_name
 from andon.line.views.runs_view import RunsView
 from andon.records.errors import UserError
-from andon.records.result import RunResult
 from andon.sandbox.repository import Repository
 
 _VERSION = 1
@@ -43,11 +42,11 @@ def stop(args: argparse.Namespace) -> int:
     # Nobody is left who could be told: then it ends at once.
     bury(view.db)
     let_go(view.db, row.id)
-    run = messages.stop(view.db, row.id, person())
-    if run.status == "ended":
-        _note_in_queue(run, repository.root)
-    elif not args.no_wait:
+    run = messages.stop(view.db, row.id, person(), task_too=True)
+    if run.status != "ended" and not args.no_wait:
         run = _ended(view.db, run)
+    for problem in note_ends(view.db):
+        print(f"andon: {problem}", file=sys.stderr)
     _tell(run, repository.root, as_json=args.json)
     flush_streams()
     return 0 if run.status == "ended" or args.no_wait else 10
@@ -69,21 +68,6 @@ def _ended(db: Database, run: Run) -> Run:
         time.sleep(_LOOK_SECONDS)
         run = runs.get(db, run.id)
     return run
-
-
-def _note_in_queue(run: Run, here: Path) -> None:
-    """Set the status of a task from queue.json; nobody else does it for a run that ends while nobody works on it."""
-    if run.result is None or not run.options.queued:
-        return
-    root = Path(run.root) if run.host == host_name() and Path(run.root).is_dir() else here
-    try:
-        update_status(root / QUEUE_PATH, run.task_id, run.result.status, _last_run(run.result))
-    except UserError as error:
-        print(f"andon: the task's status was not set to {run.result.status!r}: {error}", file=sys.stderr)
-
-
-def _last_run(result: RunResult) -> dict[str, object]:
-    return {"runId": result.run_id, "stopCode": str(result.stop_code), "exitCode": result.exit_code, "branch": None}
 
 
 def _tell(run: Run, root: Path, *, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from andon.delivery.escape import message_line
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 from andon.records.task import Task
+from andon.sandbox.host_git import run_git
 from andon.sandbox.protocol import REGULAR
 from andon.sandbox.repository import Repository
 from andon.sandbox.store import Change, TreeStore
@@ -27,16 +28,18 @@ def deliver(
     branch: str,
     when: int,
     holding: str = "Plan, checks and review of the change below.",
+    anew: bool = False,
 ) -> tuple[str, str]:
     """Make `branch` with two commits and return their ids: the change, and the papers on top of it.
 
     The papers become `factory/runs/<task-id>/NAME`; papers of an earlier run of the task go. `when` is in Unix seconds.
     `holding` says in the second commit what the papers are.
     The same arguments give the same ids, and doing it twice is doing it once. Index, working tree and configuration of
-    the repository stay as they are.
+    the repository stay as they are. With `anew` the run may have made the branch before, of another change or other
+    papers: one with just those two commits, on this base and of this date, that is nowhere checked out is made again.
 
     Raises:
-        UserError: the branch exists or cannot be named so.
+        UserError: the branch exists otherwise or cannot be named so.
         RunError: git would not hold the papers as they are meant, or a paper has no plain file name.
     """
     odd = sorted(name for name in papers if not _PAPER.fullmatch(name))
@@ -47,10 +50,25 @@ def deliver(
     with_papers = store.build(tree, _paper_changes(store, tree, task, papers))
     message = f"Papers of {task.id}\n\n{holding} Task: {task.id}\n"
     tip = store.commit(with_papers, change, message, when=when)
-    if repository.branch(branch) != tip:
+    old = repository.branch(branch)
+    if old != tip:
         # A run that was cut off after this made it; whatever else bears the name is refused.
-        repository.receive(store.path, tip, branch)
+        own = old if anew and old and _made_of(repository, old, base_commit, task, when) else None
+        repository.receive(store.path, tip, branch, instead_of=own)
     return change, tip
+
+
+def _made_of(repository: Repository, tip: str, base_commit: str, task: Task, when: int) -> bool:
+    """Say whether `tip` is what `deliver` makes of a task on this base at this time, whatever the change."""
+    arguments = ["log", "-2", "--first-parent", "--format=%P|%ae|%ct|%s", tip, "--"]
+    lines = run_git(arguments, git_dir=repository.git_dir).decode("utf-8", "replace").splitlines()
+    if len(lines) != 2:
+        return False
+    (parents, *papers), (base, *change) = (line.split("|", 3) for line in lines)
+    ours = ["andon@localhost", str(when)]
+    return (
+        (papers, change[:2]) == ([*ours, f"Papers of {task.id}"], ours) and " " not in parents and base == base_commit
+    )
 
 
 def _paper_changes(store: TreeStore, tree: str, task: Task, papers: Mapping[str, bytes]) -> list[Change]:

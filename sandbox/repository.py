@@ -61,26 +61,34 @@ class Repository:
         """Return the commit a local branch points to, or None if there is no such branch."""
         return self._branches().get(name)
 
-    def receive(self, store_path: Path, commit: str, branch: str) -> None:
+    def receive(self, store_path: Path, commit: str, branch: str, *, instead_of: str | None = None) -> None:
         """Bring `commit` from the run's store and create `branch` at it; nothing else in the repository changes.
 
+        With `instead_of` the branch goes over from that commit, unless a work tree has it checked out.
+
         Raises:
-            UserError: the branch exists, another one stands in its way, or the name is not a branch name.
+            UserError: the branch exists otherwise, another one stands in its way, or the name is not a branch name.
         """
-        self.check_free(branch)
+        if instead_of is None or self._is_checked_out(branch):
+            self.check_free(branch)
         run_git(
             ["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules",
              "--no-auto-maintenance", "--no-show-forced-updates", "--refmap=", str(store_path), commit],
             git_dir=self.git_dir,
         )  # fmt: skip
+        before = instead_of or "0" * len(commit)
         try:
             run_git(
-                ["update-ref", "--no-deref", "-m", "andon: deliver", f"refs/heads/{branch}", commit, "0" * len(commit)],
+                ["update-ref", "--no-deref", "-m", "andon: deliver", f"refs/heads/{branch}", commit, before],
                 git_dir=self.git_dir,
                 env={"GIT_COMMITTER_NAME": "andon", "GIT_COMMITTER_EMAIL": "andon@localhost"},
             )
         except GitError as error:
             raise UserError(f"the branch {branch!r} cannot be created: {error.stderr}") from error
+
+    def _is_checked_out(self, branch: str) -> bool:
+        found = run_git(["for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}"], git_dir=self.git_dir)
+        return bool(found.strip())
 
     def check_free(self, branch: str) -> None:
         """Say whether `branch` could be created now.

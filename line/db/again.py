@@ -9,7 +9,7 @@ from andon.records.errors import UserError
 
 _BACK = (
     "UPDATE runs SET status = ?, gate = ?, worker = NULL, attempt = ?, not_before = 0, wanted = '', stop_code = NULL, "
-    "message = '', result = NULL, delivery = NULL, ended_at = NULL, changed_at = {now} "
+    "message = '', result = NULL, delivery = NULL, ended_at = NULL, noted_at = NULL, changed_at = {now} "
     "WHERE id = ? AND status = 'ended'"
 )
 _UNSAY_STOP = (

@@ -5,14 +5,17 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
+
 from andon.line.db.database import Database, Row
+from andon.line.db.foreign import Unreadable
 from andon.line.db.rows import Status, adapter, answer_of
 from andon.line.steps import Answer, Gate
 from andon.records.errors import UserError
 
 _ID = re.compile(r"[0-9a-f]{8}")
 _SELECT = (
-    "SELECT a.*, r.repository, r.task_id, r.title, r.status AS run_status "
+    "SELECT a.*, r.repository, r.task_id, r.title, r.lane, r.branch, r.status, r.status AS run_status "
     "FROM approvals a JOIN runs r ON r.id = a.run_id "
 )
 
@@ -48,22 +51,36 @@ class Question:
     answered_at: float | None
 
 
-def open_questions(db: Database, repository: str | None) -> list[Question]:
-    """Return what can be answered now, oldest first: of one repository, or of all."""
+def open_questions(db: Database, repository: str | None, unreadable: list[Unreadable] | None = None) -> list[Question]:
+    """Return what can be answered now, oldest first: of one repository, or of all.
+
+    Runs whose question cannot be read go to `unreadable`.
+
+    Raises:
+        UserError: one cannot be read, and nobody takes those.
+    """
     where, params = ("", []) if repository is None else ("AND r.repository = ? ", [repository])
     rows = db.read(
         f"{_SELECT}WHERE r.status = 'parked' AND a.answer IS NULL "
         f"AND (a.expires_at IS NULL OR a.expires_at > {db.now}) {where}ORDER BY a.asked_at, a.run_id, a.id",
         params,
     )
-    return [_question(row) for row in rows]
+    found = []
+    for row in rows:
+        try:
+            found.append(_question(row))
+        except UserError as error:
+            if unreadable is None:
+                raise
+            unreadable.append(Unreadable.of(row, row["run_id"], str(error)))
+    return found
 
 
 def question(db: Database, wanted: str) -> Question:
     """Return one question by its id, or the newest of a run by the run's id; answered or not.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is not of this version.
     """
     column = "a.id" if _ID.fullmatch(wanted) else "a.run_id"
     rows = db.read(f"{_SELECT}WHERE {column} = ? ORDER BY a.asked_at DESC, a.phase DESC LIMIT 1", [wanted])
@@ -146,6 +163,14 @@ def answers_of(db: Database, run_id: str) -> dict[str, Answer]:
 
 
 def _question(row: Row) -> Question:
+    try:
+        gate = adapter(Gate).validate_json(row["question"])
+        answered = answer_of(row["answer"], row["text"]) if row["answer"] else None
+    except ValidationError as error:
+        raise UserError(
+            f"question {row['id']} of run {row['run_id']} was written by another version of andon "
+            f"({error.errors()[0]['msg']}): use that version"
+        ) from error
     return Question(
         id=row["id"],
         run_id=row["run_id"],
@@ -154,11 +179,11 @@ def _question(row: Row) -> Question:
         title=row["title"],
         run_status=row["run_status"],
         phase=row["phase"],
-        gate=adapter(Gate).validate_json(row["question"]),
+        gate=gate,
         digest=row["digest"],
         asked_at=row["asked_at"],
         expires_at=row["expires_at"],
-        answer=answer_of(row["answer"], row["text"]) if row["answer"] else None,
+        answer=answered,
         answered_by=row["answered_by"],
         channel=row["channel"],
         answered_at=row["answered_at"],

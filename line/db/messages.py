@@ -63,8 +63,10 @@ def take(db: Database, run_id: str, kind: Kind) -> list[Message]:
     return sorted((Message(**row) for row in rows), key=lambda message: message.id)
 
 
-def stop(db: Database, run_id: str, by: str) -> Run:
+def stop(db: Database, run_id: str, by: str, *, task_too: bool = False) -> Run:
     """Let a run end: at once where nobody works on it, else its worker is told. Returns the run as it is then.
+
+    A run that never began leaves the status of its task as it is, unless the task is stopped with it (`task_too`).
 
     Raises:
         UserError: there is no such run, or it has ended.
@@ -76,6 +78,8 @@ def stop(db: Database, run_id: str, by: str) -> Run:
             tx.execute("UPDATE runs SET wanted = 'stop' WHERE id = ?", [run_id])
         else:
             _end(db, tx, run, f"{by} stopped the run while nobody worked on it.")
+            if run.started_at is None and not task_too:
+                tx.execute(f"UPDATE runs SET noted_at = {db.now} WHERE id = ?", [run_id])
     return get(db, run_id)
 
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from andon.line.db.connection import Connection
-from andon.line.db.tables import TABLES_1, TABLES_2, TABLES_3, TABLES_4
+from andon.line.db.tables import TABLES_1, TABLES_2, TABLES_3, TABLES_4, TABLES_5
 from andon.records.errors import UserError
 
 Dialect = Literal["sqlite", "postgresql"]
 
-STEPS: tuple[Sequence[str], ...] = (TABLES_1, TABLES_2, TABLES_3, TABLES_4)
+STEPS: tuple[Sequence[str], ...] = (TABLES_1, TABLES_2, TABLES_3, TABLES_4, TABLES_5)
 """The statements of every version. What was released never changes: a new version is a new entry."""
 VERSION = len(STEPS)
 """What this andon reads and writes."""

@@ -4,17 +4,16 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
-from andon.line.db import messages
+from andon.line.db import lanes, messages, runs
 from andon.line.db.connection import Params
 from andon.line.db.database import Database, DatabaseGone, Row
+from andon.line.db.foreign import result_of
 from andon.line.db.rows import Run, run_of
 from andon.line.db.workers import DEAD_AFTER
 from andon.line.durable.giving_up import result_without_work
+from andon.line.durable.task_status import note_ends
 from andon.records.errors import UserError
-from andon.records.result import RunResult
-from andon.records.stops import MEANINGS, StopCode
+from andon.records.stops import StopCode
 
 IN_ORDER = "r.priority, r.queued_at, r.id"
 """The order in which runs begin, lower first."""
@@ -101,7 +100,8 @@ def claim(db: Database, worker: str, only: str | None = None) -> Claim | None:
     queued run begins before its time, beside one of its branch or task that has begun, where its lane is closed (unless
     it had begun before), while its provider rests, or while as many runs ask that one as may. A run whose question
     nobody answered in time is ended, and so is one that is to stop and has no worker, and one whose worker died at
-    its attempt number `MOST_ATTEMPTS`. `Run.attempt` is how often the phase was claimed.
+    its attempt number `MOST_ATTEMPTS`; their lanes count that. `Run.attempt` is how often the phase was claimed.
+    What has ended, by whomever, is noted where it was queued: see `note_ends`.
 
     A row written by another version of andon stays as it is, for a worker of that version; the next one is given.
     A worker without a fresh beat gets nothing: the others would take it away at once.
@@ -117,10 +117,13 @@ def claim(db: Database, worker: str, only: str | None = None) -> Claim | None:
         elif why == "stopped":
             _stop(db, row["id"])
         else:
-            return _take(db, worker, only, passed)
+            break
+        _count_end(db, row["id"])
         # One whose row changed meanwhile has its turn at the next look.
         passed.add(row["id"])
-    return None
+    # Before anything is taken: what fails here loses no claim.
+    note_ends(db)
+    return _take(db, worker, only, passed) if found else None
 
 
 def _next(read: _Read, now: str, only: str | None, passed: Collection[str]) -> tuple[Row, Why | _Over] | None:
@@ -174,29 +177,10 @@ def _expire(db: Database, row: Row) -> None:
             # A person was quicker.
             return
         [kept] = transaction.execute("SELECT * FROM runs WHERE id = ?", (row["id"],))
-        result = _result_of(kept)
+        result = result_of(kept)
         ended = result.model_copy(update={"message": f"Nobody answered in time: {result.message}"})
         said = (ended.stop_code.value, ended.message, ended.model_dump_json())
         transaction.execute(_END.format(now=db.now), (*said, row["id"], row["phase"]))
-
-
-def _result_of(row: Row) -> RunResult:
-    """Return how things stood when the run was parked; of a result this version cannot read, what the columns say."""
-    try:
-        return RunResult.model_validate_json(row["result"] or "")
-    except ValidationError:
-        code = StopCode(row["stop_code"]) if row["stop_code"] in list(StopCode) else StopCode.NEEDS_PERSON
-    return RunResult(
-        run_id=row["id"],
-        task_id=row["task_id"],
-        title=row["title"],
-        status=MEANINGS[code].status,
-        stop_code=code,
-        exit_code=MEANINGS[code].exit_code,
-        message=row["message"],
-        remedy=MEANINGS[code].remedy,
-        base_commit=row["base_commit"],
-    )
 
 
 def _stop(db: Database, run_id: str) -> None:
@@ -219,3 +203,15 @@ def _give_up(db: Database, row: Row) -> None:
     with db.transaction() as transaction:
         sql = _GIVE_UP.format(now=db.now, dead_after=DEAD_AFTER)
         transaction.execute(sql, (*said, run.id, run.phase, run.attempt, run.worker or ""))
+
+
+def _count_end(db: Database, run_id: str) -> None:
+    """Have the lane of a run that ended here count it; one that cannot be read says no limit."""
+    try:
+        run = runs.get(db, run_id)
+    except DatabaseGone:
+        raise
+    except UserError:
+        return
+    if run.status == "ended":
+        lanes.note_end(db, run, run.options.halt_after)

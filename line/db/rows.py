@@ -36,6 +36,8 @@ class RunOptions(Record):
     """The tier; None: the best that works."""
     queued: bool = False
     """True if the task stands in queue.json, where its status is noted."""
+    halt_after: int = Field(default=3, ge=0)
+    """As `[limits] halt_after` of the repository said then, for whoever ends the run without its files."""
     warnings: list[str] = Field(default_factory=list)
     """What a person should know."""
     started: int

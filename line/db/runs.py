@@ -4,6 +4,7 @@
 from collections.abc import Collection
 
 from andon.line.db.database import Database
+from andon.line.db.foreign import Unreadable, readable
 from andon.line.db.leaving import end, park, put_back
 from andon.line.db.rows import COLUMNS, Fenced, NewRun, Run, RunOptions, Status, insert, run_of
 from andon.records.errors import UserError
@@ -124,8 +125,21 @@ def find(db: Database, repository: str | None, wanted: str) -> Run:
     raise UserError(f"no run and no task's run is called {wanted!r}; `andon status` lists them")
 
 
-def listed(db: Database, *, repository: str | None, statuses: Collection[Status] = (), limit: int = 100) -> list[Run]:
-    """Return the newest runs first: of one repository or all, of those statuses or any."""
+def listed(
+    db: Database,
+    *,
+    repository: str | None,
+    statuses: Collection[Status] = (),
+    limit: int = 100,
+    unreadable: list[Unreadable] | None = None,
+) -> list[Run]:
+    """Return the newest runs first: of one repository or all, of those statuses or any.
+
+    Those that cannot be read go to `unreadable` and count for the limit.
+
+    Raises:
+        UserError: one cannot be read, and nobody takes those.
+    """
     conditions, params = [], []
     if repository is not None:
         conditions.append("repository = ?")
@@ -135,7 +149,7 @@ def listed(db: Database, *, repository: str | None, statuses: Collection[Status]
         params.extend(statuses)
     where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
     sql = f"SELECT {_ALL} FROM runs {where}ORDER BY queued_at DESC, id DESC LIMIT ?"
-    return [run_of(row) for row in db.read(sql, [*params, limit])]
+    return readable(db.read(sql, [*params, limit]), unreadable)
 
 
 def count_by_status(db: Database, repository: str | None) -> dict[Status, int]:

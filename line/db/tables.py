@@ -95,3 +95,11 @@ TABLES_4 = (
     "ALTER TABLE runs ADD COLUMN forgotten_at DOUBLE PRECISION",
 )
 """Statements that make version 4 of version 3."""
+
+TABLES_5 = (
+    # When queue.json was told how the run ended; NULL: not yet. What ended before this was told by whoever ended it.
+    "ALTER TABLE runs ADD COLUMN noted_at DOUBLE PRECISION",
+    "UPDATE runs SET noted_at = $NOW WHERE status = 'ended'",
+    "CREATE INDEX runs_unnoted ON runs (host) WHERE status = 'ended' AND noted_at IS NULL",
+)
+"""Statements that make version 5 of version 4."""

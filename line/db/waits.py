@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from andon.line.db.database import Database
+from andon.line.db.foreign import Unreadable, readable
 from andon.line.db.lanes import Lane, closed_lanes
 from andon.line.db.providers import Provider, resting
 from andon.line.db.queue import IN_ORDER
-from andon.line.db.rows import COLUMNS, Run, run_of
+from andon.line.db.rows import COLUMNS, Run
 
 WhyWaits = Literal[
     "stopping",
@@ -48,16 +49,22 @@ class _Facts:
     """Who works on a task, in words."""
 
 
-def waiting(db: Database, repository: str, *, served: bool, limit: int = 100) -> list[Waiting]:
+def waiting(
+    db: Database, repository: str, *, served: bool, limit: int = 100, unreadable: list[Unreadable] | None = None
+) -> list[Waiting]:
     """Return the queued runs of a repository in the order in which they would begin, the first `limit`.
 
-    `served` says whether anybody works on the queue.
+    `served` says whether anybody works on the queue. Runs that cannot be read go to `unreadable` and count for the
+    limit; no run waits for one of those that has not begun.
+
+    Raises:
+        UserError: one cannot be read, and nobody takes those.
     """
     facts = _facts(db, repository)
     columns = ", ".join(f"r.{name}" for name in COLUMNS)
     sql = f"SELECT {columns} FROM runs r WHERE r.repository = ? AND r.status = 'queued' ORDER BY {IN_ORDER} LIMIT ?"
     found = []
-    for run in (run_of(row) for row in db.read(sql, (repository, limit))):
+    for run in readable(db.read(sql, (repository, limit)), unreadable):
         why, detail = _why(run, facts) or _turn(served)
         found.append(Waiting(run, why, detail))
         # Whoever comes later on the same branch waits for this one.

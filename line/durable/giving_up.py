@@ -1,11 +1,10 @@
-"""The end of a run whose phases fail before they can end it themselves."""
+"""The end of a run that its phases cannot end themselves: it cannot be begun here, or they fail again and again."""
 
 import traceback
 from contextlib import suppress
 from pathlib import Path
 
 from andon.guardrails.redact import without_secrets
-from andon.intake.queue import QUEUE_PATH, update_status
 from andon.line.db import runs
 from andon.line.db.database import Database
 from andon.line.db.runs import Run
@@ -18,7 +17,7 @@ from andon.records.stops import MEANINGS, StopCode
 def give_up(db: Database, run: Run, worker: str, error: BaseException | None) -> None:
     """End a run whose phase failed without ending it: with the error's stop code, or as `internal`.
 
-    What failed is written beside its papers, where this machine has them, and its task gets its status in the queue.
+    What failed is written beside its papers, where this machine has them.
 
     Raises:
         Fenced: the run is another worker's.
@@ -33,6 +32,16 @@ def give_up(db: Database, run: Run, worker: str, error: BaseException | None) ->
     runs.end(db, run.id, worker, result=result, delivery=None)
     if run.host == host_name() and Path(run.root).is_dir():
         _tell_here(run, result, error)
+
+
+def refuse(db: Database, run: Run, worker: str, error: UserError) -> None:
+    """End a run that cannot be begun or gone on with here: what is wrong is a person's to mend, who resumes it.
+
+    Raises:
+        Fenced: the run is another worker's.
+    """
+    result = result_without_work(run, StopCode.USAGE, without_secrets(str(error)))
+    runs.end(db, run.id, worker, result=result, delivery=None)
 
 
 def result_without_work(run: Run, code: StopCode, message: str) -> RunResult:
@@ -58,8 +67,3 @@ def _tell_here(run: Run, result: RunResult, error: BaseException | None) -> None
         text = "".join(traceback.format_exception(error)) if error else result.message
         (papers / "internal-error.txt").write_text(without_secrets(text), encoding="utf-8")
         (papers / "result.json").write_text(result.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if run.options.queued:
-        # The row is the truth; a queue file that is gone or broken takes nothing from it.
-        with suppress(UserError):
-            last = {"runId": run.id, "stopCode": str(result.stop_code), "exitCode": result.exit_code, "branch": None}
-            update_status(Path(run.root, QUEUE_PATH), run.task_id, result.status, last)

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from andon.context.settings import Limits
 from andon.guardrails.redact import without_secrets
 from andon.line.db import lanes, runs
 from andon.line.db.database import Database, DatabaseGone
 from andon.line.db.runs import Fenced, Run
 from andon.line.durable.giving_up import give_up
 from andon.line.durable.reach import Reach
+from andon.line.durable.task_status import note_ends
 from andon.records.errors import RunError
 from andon.records.stops import StopCode
 
@@ -29,8 +29,10 @@ class Phases(Protocol):
     leaving: bool
     """True: a phase that is cancelled now concludes nothing, its run goes on elsewhere."""
 
-    async def begin(self, run: Run) -> None:
-        """Begin what needs no journal, while the engine is still being launched; `body` goes on with it.
+    async def begin(self, run: Run) -> bool:
+        """Begin a run that nothing is stored of, before the engine stands that will keep its steps.
+
+        True: `body` goes on with it, and needs no journal yet. False: nothing was begun, the journal comes first.
 
         Raises:
             UserError: as `body` would find it.
@@ -80,6 +82,8 @@ class PhaseTask:
     async def wait(self, db: Database, worker: str, reach: Reach) -> Run | None:
         """Return the run's row once the phase is over and the row is nobody's or ended; None if another has the run.
 
+        An end is counted in its lane, and noted where the run was queued.
+
         Raises:
             DatabaseGone: it went away and nobody has the time to wait: the others find the run by this one's silence.
         """
@@ -94,16 +98,22 @@ class PhaseTask:
         run = runs.get(db, self.run.id)
         if run.worker not in (worker, None):
             return None
-        if run.status != "running":
-            return run
+        if run.status == "running":
+            self._let_go(db, run, worker, error)
+            run = runs.get(db, run.id)
+        if run.status == "ended":
+            # Whoever ended it. Both may be done twice, as after a database that went away in between.
+            lanes.note_end(db, run, run.options.halt_after)
+            note_ends(db)
+        return run
+
+    def _let_go(self, db: Database, run: Run, worker: str, error: BaseException | None) -> None:
         if self._left or self._work.cancelled():
             runs.put_back(db, run.id, worker, not_before=0.0, message="its worker left")
         elif _no_fault(error) or (run.attempt < ATTEMPTS and not isinstance(error, RunError)):
             runs.put_back(db, run.id, worker, not_before=_later(db, run.attempt), message=_why(error))
         else:
             give_up(db, run, worker, error)
-            lanes.note_end(db, runs.get(db, run.id), Limits().halt_after)
-        return runs.get(db, run.id)
 
 
 def _later(db: Database, attempt: int) -> float:

@@ -52,7 +52,7 @@ def planned(
     """Return the run of `task` from the commit HEAD names now; nothing is written and no model's key is needed.
 
     `source_key` names what asked for it (an address, an event's id); without one a task of queue.json stands for
-    itself. The options returned hold the warnings of this checkout.
+    itself. The options returned hold the warnings of this checkout and what it says of its lane.
 
     Raises:
         UserError: something a person can mend, as `prepare`; a lane, model or address that cannot be used; a server
@@ -78,7 +78,9 @@ def planned(
         task=task,
         branch=job.branch,
         base_commit=job.base_commit,
-        options=options.model_copy(update={"warnings": [*options.warnings, *job.warnings]}),
+        options=options.model_copy(
+            update={"warnings": [*options.warnings, *job.warnings], "halt_after": job.settings.limits.halt_after}
+        ),
         lane=lane,
         priority=priority,
         source_key=source_key or (f"{QUEUE_PATH}:{task.id}" if options.queued else None),

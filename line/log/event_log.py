@@ -19,6 +19,9 @@ Listener = Callable[[RunEvent], None]
 class EventStream:
     """Seals events and tells listeners of them; `_store` keeps them."""
 
+    begun_anew = False
+    """True if what is told now was done before and is done once more, since nothing was left to go on from."""
+
     def __init__(self, run_id: str, listeners: Sequence[Listener] = ()) -> None:
         """Begin the stream of the run."""
         self._listeners = list(listeners)

@@ -58,10 +58,14 @@ class FoundRun:
             raise UserError(f"the papers of run {self.run_id} cannot be read: {error}") from error
 
     @property
+    def is_here(self) -> bool:
+        """Whether `papers` are those of the folder."""
+        return _papers_in(self.root, self.folder) == self.papers
+
+    @property
     def where(self) -> str:
         """Where the papers lie, for people."""
-        here = _papers_in(self.root, self.folder)
-        return str(self.folder.relative_to(self.root)) if here == self.papers else "the database"
+        return str(self.folder.relative_to(self.root)) if self.is_here else "the database"
 
     @property
     def result(self) -> RunResult | None:

@@ -1,11 +1,12 @@
 """The queue as a person or a script sees it: what waits and why, what runs, what is asked, lanes, servers, workers."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from andon.line.db import approvals, runs, workers
 from andon.line.db.database import Database
+from andon.line.db.foreign import Unreadable
 from andon.line.db.lanes import Lane, closed_lanes
 from andon.line.db.providers import resting
 from andon.line.db.runs import Run
@@ -40,6 +41,8 @@ class Board:
     providers: Sequence[Entry] = ()
     """Model servers that rest."""
     workers: Sequence[Entry] = ()
+    unreadable: Sequence[Entry] = ()
+    """Runs that this andon cannot read; they are in none of the lists."""
     problems: Problems = field(default_factory=list)
     """What of queue.json was not understood: path and sentence."""
 
@@ -58,7 +61,9 @@ def board_of(db: Database, repository: Repository) -> Board:
     name = identity_of(repository)
     alive = workers.alive(db)
     served = any(one.kind == "serve" for one in alive)
-    questions = {one.run_id: one for one in approvals.open_questions(db, name)}
+    left: list[Unreadable] = []
+    questions = {one.run_id: one for one in approvals.open_questions(db, name, left)}
+    asks_unread = {one.run_id for one in left}
     going_on = db.read("SELECT task_id FROM runs WHERE repository = ? AND status <> 'ended'", (name,))
     counts = {str(status): count for status, count in runs.count_by_status(db, name).items()}
     return _board(
@@ -66,11 +71,15 @@ def board_of(db: Database, repository: Repository) -> Board:
         name,
         counts,
         frozenset(row["task_id"] for row in going_on),
-        queued=[_queued(one) for one in waiting(db, name, served=served, limit=LONGEST)],
+        queued=[_queued(one) for one in waiting(db, name, served=served, limit=LONGEST, unreadable=left)],
         running=[
-            _running(run, alive={one.id for one in alive}) for run in _oldest(db, name, "running")
+            _running(run, alive={one.id for one in alive}) for run in _oldest(db, name, "running", left)
         ],
-        parked=[_parked(run, questions.get(run.id)) for run in _oldest(db, name, "parked")],
+        parked=[
+            _parked(run, questions.get(run.id))
+            for run in _oldest(db, name, "parked", left)
+            if run.id not in asks_unread
+        ],
         lanes=[lane_document(one) for one in closed_lanes(db, name)],
         providers=[
             {"name": one.name, "failures": one.failures, "until": clock(one.blocked_until), "reason": one.reason}
@@ -81,6 +90,8 @@ def board_of(db: Database, repository: Repository) -> Board:
              "since": clock(one.started_at)}
             for one in alive
         ],
+        # One whose row and question cannot be read is one run.
+        unreadable=list({one.run_id: asdict(one) for one in left}.values()),
     )  # fmt: skip
 
 
@@ -97,8 +108,9 @@ def _board(
     return Board(name, all_counts, pending[:LONGEST], problems=problems, **lists)
 
 
-def _oldest(db: Database, repository: str, status: runs.Status) -> list[Run]:
-    return list(reversed(runs.listed(db, repository=repository, statuses=[status], limit=LONGEST)))
+def _oldest(db: Database, repository: str, status: runs.Status, left: list[Unreadable]) -> list[Run]:
+    found = runs.listed(db, repository=repository, statuses=[status], limit=LONGEST, unreadable=left)
+    return list(reversed(found))
 
 
 def _named(run: Run) -> dict[str, Any]:

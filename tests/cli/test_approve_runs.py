@@ -247,6 +247,18 @@ def test_a_question_of_another_repository_is_refused(db: Database, repo: Path) -
     assert (done.returncode, "example.org/other/one: change into that repository" in done.stderr) == (2, True)
 
 
+def test_a_question_that_cannot_be_read_hides_no_other(db: Database, repo: Path) -> None:
+    asked = asked_of(db, repo, CALL_GATE)
+    parked(db, begun(db, queued(db, repo, "run-new", "new")))
+    with db.transaction() as tx:
+        tx.execute("UPDATE approvals SET question = '{}' WHERE run_id = 'run-new'")
+    listed = json.loads(piped(repo, "approve", "--json").stdout)
+    assert ([one["id"] for one in listed["runs"]], ["run-new" in one for one in listed["unreadable"]]) == (
+        [asked.id], [True],
+    )  # fmt: skip
+    assert piped(repo, "approve").stdout.splitlines()[2].startswith("not believed: ")
+
+
 def test_without_an_id_what_waits_is_listed(db: Database, repo: Path) -> None:
     asked = asked_of(db, repo, CALL_GATE)
     parked(db, begun(db, queued(db, repo, "run-late", "late")), expires=1.0)

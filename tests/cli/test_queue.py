@@ -84,6 +84,7 @@ def test_where_nothing_was_ever_queued_it_shows_the_queue_file_and_makes_no_data
         "lanes": [],
         "providers": [],
         "workers": [],
+        "unreadable": [],
         "problems": [],
     }
     assert not exists(database_url({}, repo))
@@ -165,6 +166,46 @@ def test_what_runs_and_what_is_asked_and_who_works(repo: Path, db: Database, nam
     approvals.answer(db, asked.id, Answer("yes"), by="ada", channel="terminal", digest=asked.digest)
     [parked] = document(repo)["parked"]
     assert (parked["answered"], parked["approval"]) == (True, None)
+
+
+def spoilt(db: Database, run_id: str, column: str, text: str) -> None:
+    """Let a document of the run be one that this andon cannot read."""
+    with db.transaction() as transaction:
+        transaction.execute(f"UPDATE runs SET {column} = ? WHERE id = ?", (text, run_id))  # noqa: S608
+
+
+NEWER = '{"schema_version": 99}'
+
+
+def test_runs_that_cannot_be_read_are_named_and_hide_no_others(repo: Path, db: Database, name: str) -> None:
+    runs_of = {"parks": "parked", "asks": "parked", "runs": "running", "first": "queued", "cut": "queued"}
+    for number, run_id in enumerate([*runs_of, "own"]):
+        add(db, new(run_id, repository=name, priority=number))
+        beat(db, "worker")
+        if runs_of.get(run_id) in ("parked", "running"):
+            run = taken(db, "worker").run
+            if runs_of[run_id] == "parked":
+                park(db, run)
+    for run_id, text in (("parks", NEWER), ("runs", NEWER), ("first", NEWER), ("cut", '{"started": 1')):
+        spoilt(db, run_id, "options", text)
+    with db.transaction() as transaction:
+        transaction.execute("UPDATE approvals SET question = '{}'")
+    found = document(repo)
+    assert [one["run_id"] for one in found["queued"]] == ["own"]
+    assert (found["running"], found["parked"]) == ([], [])
+    assert found["counts"] == {"queued": 3, "running": 1, "parked": 2}
+    assert {one["run_id"]: one["status"] for one in found["unreadable"]} == runs_of
+    [cut] = [one for one in found["unreadable"] if one["run_id"] == "cut"]
+    assert cut == {
+        "run_id": "cut", "task_id": "task-cut", "title": "Add a page", "lane": "default", "branch": "factory/task-cut",
+        "status": "queued", "problem": cut["problem"],
+    }  # fmt: skip
+    assert cut["problem"].startswith("run cut was written by another version of andon (")
+    lines = shown(repo)
+    at = lines.index("not understood, and left alone: 5")
+    assert "  cut  task-cut  Add a page  [queued]" in lines[at:]
+    assert f"    {cut['problem']}" in lines[at:]
+    assert "  own  task-own  Add a page  [lane default, priority 5]" in lines[:at]
 
 
 def test_with_nobody_to_work_on_it_it_says_what_to_start(repo: Path, db: Database, name: str) -> None:

@@ -6,18 +6,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from runs_kit import PLAN_GATE, begun, db, ended, parked, queued, repo
+from terminal_kit import Started
 
 from andon.cli.main import main
+from andon.cli.papers_shown import folder_while_working
 from andon.line.db import approvals, messages, runs
 from andon.line.db.database import Database
 from andon.line.db.rows import Run, RunOptions
-from andon.line.steps import Answer
+from andon.line.durable.papers_store import keep_papers
+from andon.line.durable.shipping import keep_base
+from andon.line.steps import Answer, Gate
 from andon.records.stops import MEANINGS, StopCode
+from andon.sandbox.repository import Repository
 
 __all__ = ["db", "repo"]
 
@@ -71,6 +77,65 @@ def test_a_run_that_waits_for_an_answer_stays_parked_where_nobody_can_be_asked(d
         out, _ = process.communicate(timeout=60)
     assert (process.returncode, "needs-person (exit 10)" in out) == (10, True)
     assert runs.get(db, RUN) == run
+
+
+@pytest.mark.parametrize("spoilt", ["runs", "approvals"])
+def test_a_run_that_cannot_be_read_is_in_the_way_of_no_other(db: Database, repo: Path, spoilt: str) -> None:
+    run = parked(db, begun(db, queued(db, repo)))
+    parked(db, begun(db, queued(db, repo, "20261129-090000-bbbbbb", "other")))
+    column, key = ("options", "id") if spoilt == "runs" else ("question", "run_id")
+    with db.transaction() as tx:
+        tx.execute(f"UPDATE {spoilt} SET {column} = '[]' WHERE {key} <> ?", [RUN])  # noqa: S608
+    with started(repo, "resume", RUN, "--headless") as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, "needs-person (exit 10)" in out) == (10, True), err
+    assert runs.get(db, RUN) == run
+
+
+def test_a_question_that_cannot_be_read_is_refused_with_the_reason(db: Database, repo: Path) -> None:
+    parked(db, begun(db, queued(db, repo)))
+    with db.transaction() as tx:
+        tx.execute("UPDATE approvals SET question = '[]'")
+    with started(repo, "resume", RUN, "--headless") as process:
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, f"of run {RUN} was written by another version of andon" in err) == (2, True)
+
+
+def test_the_evidence_of_a_run_worked_on_elsewhere_is_shown_before_it_is_judged(db: Database, repo: Path) -> None:
+    gate = Gate("evidence", "evidence", "Deliver although nothing shows it?", StopCode.NO_EVIDENCE)
+    parked(db, begun(db, queued(db, repo)), gate)
+    patch = b"diff --git a/calc.py b/calc.py\n--- a/calc.py\n+++ b/calc.py\n@@ -1 +1 @@\n-old\n+new\n"
+    tests = {"schema_version": 1, "base": [], "head": [], "comparison": None}
+    keep_papers(db, RUN, {"diff.patch": patch, "test-result.json": json.dumps(tests).encode()})
+    with db.transaction() as tx:
+        # It is there to go on with the run, whatever this takes.
+        tx.execute("UPDATE workers SET beat_at = beat_at + 3600")
+    process = Started([sys.executable, "-m", "andon", "resume", RUN, "--plain"], repo, dict(os.environ))
+    process.expect("The checks of the change did not run.")
+    for words in ("calc.py  +1 -1", "-old", "+new"):
+        process.expect(words)
+    process.expect("Deliver although nothing shows it?")
+    process.answer("[s]top: ", "y")
+    process.expect("another worker sees to run")
+    process.type("\x03")
+    assert process.end() == 130
+    assert approvals.answers_of(db, RUN) == {"evidence": Answer("yes")}
+
+
+def test_the_papers_of_a_run_queued_elsewhere_are_looked_for_where_it_is_worked_on_here(
+    db: Database, repo: Path, tmp_path: Path
+) -> None:
+    home = {"HOME": str(tmp_path)}
+    run = queued(db, repo, base_commit=Repository.open(repo).head())
+    own = Path("factory/.state/runs", RUN)
+    assert folder_while_working(db, run, repo, home) == repo / own
+    base = keep_base(db, Repository.open(repo), run.base_commit)
+    came = replace(run, host="elsewhere", root="/elsewhere", base_blob=base)
+    folder = folder_while_working(db, came, repo, home)
+    assert folder.is_relative_to(tmp_path / ".local/state/andon/repositories")
+    assert folder.parts[-len(own.parts) :] == own.parts
+    # Its base did not travel: whoever works on it says so.
+    assert folder_while_working(db, replace(came, base_blob=None), repo, home) == repo / own
 
 
 @pytest.mark.parametrize(

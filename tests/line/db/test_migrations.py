@@ -184,6 +184,14 @@ def test_what_was_kept_before_puts_were_noted_counts_as_put_now(old: Database) -
     assert forgotten == [{"id": "run-6-delivered", "forgotten_at": 1760000130.5}][: int(_begun(old) >= 4)]
 
 
+def test_what_had_ended_before_ends_were_noted_counts_as_noted(old: Database) -> None:
+    noted = old.read("SELECT id, noted_at FROM runs WHERE noted_at IS NOT NULL ORDER BY id")
+    if _begun(old) >= 5:
+        assert noted == [{"id": "run-6-delivered", "noted_at": 1760000131.5}]
+    else:
+        assert [row["id"] for row in noted] == ["run-6-delivered", "run-7-interrupted"]
+
+
 def test_an_old_parked_run_can_be_answered_and_told(old: Database) -> None:
     asked = approvals.question(old, "0000000a")
     approvals.answer(old, asked.id, Answer("yes"), by="a person", channel="terminal", digest=asked.digest)

@@ -12,6 +12,7 @@ from database_kit import claimed, new_run, result_of
 from andon.line.db import approvals, runs
 from andon.line.db.approvals import Question
 from andon.line.db.database import Database
+from andon.line.db.foreign import Unreadable
 from andon.line.db.rows import gate_json
 from andon.line.steps import Answer, Gate
 from andon.records.errors import UserError
@@ -68,6 +69,22 @@ def test_the_oldest_question_comes_first_and_those_of_other_repositories_apart(d
     first, second, other = _asked(db, "a"), _asked(db, "b"), _asked(db, "c", repository="s")
     assert approvals.open_questions(db, None) == [first, second, other]
     assert approvals.open_questions(db, "s") == [other]
+
+
+@pytest.mark.parametrize("text", ['{"name": "x"}', "{", "[]"])
+def test_a_question_that_cannot_be_read_is_named_and_hides_no_other(db: Database, text: str) -> None:
+    spoilt, other = _asked(db, "a"), _asked(db, "b")
+    with db.transaction() as tx:
+        tx.execute("UPDATE approvals SET question = ? WHERE run_id = 'a'", [text])
+    left: list[Unreadable] = []
+    assert approvals.open_questions(db, None, left) == [other]
+    with pytest.raises(UserError) as refused:
+        approvals.question(db, spoilt.id)
+    said = str(refused.value)
+    assert said.startswith(f"question {spoilt.id} of run a was written by another version of andon (")
+    assert left == [Unreadable("a", "T-1", "Add a function", "default", "factory/T-1-add-a-function", "parked", said)]
+    with pytest.raises(UserError, match="another version"):
+        approvals.open_questions(db, None)
 
 
 @pytest.mark.parametrize(("kind", "said"), [("kind", "rest of the run"), ("edit", "nothing that can be edited")])

@@ -381,6 +381,26 @@ def test_a_run_that_kills_every_worker_is_ended_and_the_next_one_begins(db: Data
     assert runs.get(db, "run") == after
 
 
+@pytest.mark.parametrize(("halt_after", "state"), [(1, "halted"), (2, "open"), (0, "open")])
+def test_a_lane_counts_a_run_that_kills_every_worker(db: Database, halt_after: int, state: str) -> None:
+    wanted = new("run", priority=1)
+    add(db, replace(wanted, options=wanted.options.model_copy(update={"halt_after": halt_after})))
+    dies(db, MOST_ATTEMPTS)
+    assert claimed(db, "worker") == []
+    assert lanes.lane(db, wanted.repository, "default").state == state
+
+
+def test_a_lane_counts_a_question_about_evidence_that_nobody_answered(db: Database) -> None:
+    gate = Gate(name="tests", subject="evidence", question="A test went.", parked=StopCode.CHANGED_TESTS)
+    for run_id in ("1", "2", "3"):
+        add(db, new(run_id))
+        beat(db, "worker")
+        park(db, taken(db, "worker").run, expires=1.0, gate=gate)
+        assert lanes.closed_lanes(db, new().repository) == []
+        assert claim(db, "worker") is None
+    assert lanes.lane(db, new().repository, "default").state == "halted"
+
+
 def test_a_run_is_lost_once_less_than_that_and_goes_on(db: Database) -> None:
     add(db, new("run"))
     dies(db, MOST_ATTEMPTS - 1)

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from runs_kit import WORKER, begun, db, queued, repo
 
-from andon.line.db import runs
+from andon.line.db import lanes, runs
 from andon.line.db.database import Database
+from andon.line.db.rows import RunOptions
 from andon.line.durable.giving_up import give_up
 from andon.line.durable.phase_task import PhaseTask
 from andon.line.durable.reach import Reach
@@ -52,3 +53,18 @@ async def test_a_key_in_why_a_phase_is_begun_again_is_not_kept(db: Database, rep
         "queued",
         f"the phase failed, it is begun again: OSError: the pump refused {CLEAN}",
     )
+
+
+@pytest.mark.parametrize(("halt_after", "state"), [(1, "halted"), (2, "open"), (0, "open")])
+async def test_the_lane_of_a_run_counts_its_end_as_the_repository_says(
+    db: Database, repo: Path, halt_after: int, state: str
+) -> None:
+    run = begun(db, queued(db, repo, options=RunOptions(started=1, halt_after=halt_after)))
+
+    async def work(task: PhaseTask) -> None:
+        raise RunError(StopCode.SANDBOX_LOST, "gone")
+
+    with closing(Reach(pytest.fail, lambda: None)) as reach:
+        over = await PhaseTask(run, work).wait(db, WORKER, reach)
+    assert over is not None
+    assert (over.stop_code, lanes.lane(db, run.repository, run.lane).state) == ("sandbox-lost", state)

@@ -195,6 +195,22 @@ def test_two_questions_of_one_run_are_answered_one_after_the_other(tmp_path: Pat
         assert len(set(made.server.bodies)) == len(made.server.bodies) == 8
 
 
+def test_what_was_held_stays_among_the_papers_however_often_a_run_waits(tmp_path: Path) -> None:
+    script = {**SHORT, "executor": [WRITE_TEST, *EDITS_CI, ODD, WRITE, REPORT], "reviewer": [DOUBTFUL]}
+    with shop(tmp_path, "", script, NEVER) as made:
+        run, held = made.queue(), []
+        for _ in range(3):
+            made.work()
+            held.append((made.repo / "factory/runs/task-001/held.patch").read_bytes())
+            made.answer(run.id)
+        asked = approvals.question(made.db, run.id).gate.name
+        made.work()
+        papers = made.repo / "factory/runs/task-001"
+        assert (asked, made.row(run.id).stop_code) == ("evidence", "delivered")
+        assert b"+on: push" in held[0]
+        assert [*held, (papers / "held.patch").read_bytes()] == held[:1] * 4
+
+
 def test_what_was_answered_to_another_question_counts_for_nothing(made: Shop) -> None:
     run = made.queue()
     made.work()

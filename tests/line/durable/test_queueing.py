@@ -87,6 +87,16 @@ def test_the_server_is_openai_where_nobody_names_another(db: Database, repo: Pat
     assert put(db, repo).provider == "api.openai.com"
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"), [("", 3), ("[limits]\nhalt_after = 7\n", 7), ("[limits]\nhalt_after = 0\n", 0)]
+)
+def test_when_the_lane_halts_is_kept_as_the_repository_says(db: Database, repo: Path, said: str, kept: int) -> None:
+    (repo / "factory/andon.toml").write_text(said)
+    git(repo, "add", "-A")
+    git(repo, "commit", "-qm", "limits")
+    assert put(db, repo).options.halt_after == kept
+
+
 def test_warnings_of_this_checkout_are_kept(db: Database, repo: Path) -> None:
     (repo / "calc.py").write_text("x = 1\n")
     options = OPTIONS.model_copy(update={"warnings": ["told before"]})
