@@ -1,6 +1,7 @@
 """What of a proposed lesson may be remembered: nothing that weakens control, no secret, nothing of outsiders unseen."""
 
 import re
+from functools import cache
 
 from andon.guardrails.credentials import check_credentials
 from andon.guardrails.origin import Origin
@@ -47,7 +48,12 @@ _WEAKENS = (
     r"\b(?:this|these) (?:lesson|memory|note|rule)s? (?:override|replace|take precedence|supersede)\w*",
     r"\b(?:send|upload|post|exfiltrate|publish|leak) (?:[\w'./-]+ ){0,4}to (?:https?:|\S+\.\w+)",
 )
-_WEAKENING = re.compile("|".join(_WEAKENS))
+
+
+@cache
+def _weakening() -> re.Pattern[str]:
+    """Made for the first lesson: that takes as long as a tenth of a start."""
+    return re.compile("|".join(_WEAKENS))
 
 
 def judge_lesson(text: str, origin: Origin, *, verified: bool = True) -> Decision:
@@ -64,7 +70,7 @@ def judge_lesson(text: str, origin: Origin, *, verified: bool = True) -> Decisio
     if len(text) > LESSON_CHARACTERS:
         reason = f"it has {len(text)} characters, and at most {LESSON_CHARACTERS} are kept: say it in a sentence"
         return Decision(verdict="refuse", rule="lesson-length", reason=reason)
-    if _WEAKENING.search(_plain(text)):
+    if _weakening().search(_plain(text)):
         return Decision(
             verdict="refuse", rule="lesson-control", reason="it reads as if it loosened tests, review, policy or rights"
         )

@@ -34,7 +34,8 @@ class Counting:
         self._worker = worker
         self._folder = folder
 
-    async def begin(self, run: runs.Run) -> None: ...
+    async def begin(self, run: runs.Run) -> bool:
+        return False
 
     async def drop(self, run: runs.Run) -> None: ...
 

@@ -6,7 +6,7 @@ attempt that went another way is not believed.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
@@ -68,6 +68,9 @@ class Journal:
     def __contains__(self, step: str) -> bool:
         return step in self._steps
 
+    def __bool__(self) -> bool:
+        return bool(self._steps)
+
     def forget_from(self, at: int) -> None:
         """Forget what stood at this place or later: the step that stands there now has just ended, with another end."""
         gone = [step for step, one in self._steps.items() if one.at > at or (one.at == at and not one.inside)]
@@ -103,18 +106,42 @@ class JournalledSteps:
         self._journal = journal
         self._keep = keep
         self._again = again
+        self._begun: Collection[str] = ()
         self._events: Events | None = None
         self._notes: Notes | None = None
+        self._flush: Callable[[], Awaitable[None]] | None = None
         self._seen: set[str] = set()
         self._place = 0
         self._open = 0
         self._sealed = False
         self._lost: Fenced | None = None
 
-    def attach(self, events: Events, notes: Notes | None = None) -> None:
-        """Report steps to `events` and keep `notes` with them; before the first step."""
+    def attach(
+        self,
+        events: Events,
+        notes: Notes | None = None,
+        begun: Collection[str] = (),
+        flush: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Report steps to `events` and keep `notes` with them; before the first step.
+
+        `begun` are the steps, as `name:key`, that are known to have begun before. `flush` returns once what was
+        reported is stored; it is called where nothing else says that a step has begun.
+        """
         self._events = events
         self._notes = notes
+        self._begun = begun
+        self._flush = flush
+
+    @property
+    def keep(self) -> Keep:
+        """What steps are kept with, for those that were made before there was a journal."""
+        return self._keep
+
+    @property
+    def blank(self) -> bool:
+        """True if nothing was kept of the phase before."""
+        return not self._journal
 
     def seal(self) -> None:
         """Keep nothing from here on: the phase ends on an error, and what it does now is not part of its way.
@@ -179,7 +206,7 @@ class JournalledSteps:
         if not inside:
             self._place += 1
         at = self._place
-        self._emit("step.started", name, key, **({"again": True} if self._again else {}))
+        self._emit("step.started", name, key, **({"again": True} if self._again or step in self._begun else {}))
         outcome = "failed"
         self._open += 1
         try:

@@ -6,21 +6,21 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from andon.context.settings import Limits
-from andon.intake.queue import QUEUE_PATH, update_status
+from andon.intake.queue import QUEUE_PATH
 from andon.line.answerer import Answerer
 from andon.line.budget import asking_off_the_clock, budget_of
 from andon.line.conclude import conclude
 from andon.line.course import Course
-from andon.line.db import answers, blobs, lanes, providers, runs
+from andon.line.db import answers, blobs, providers, runs
 from andon.line.db.database import Database, DatabaseGone
 from andon.line.db.runs import Fenced, Run
 from andon.line.durable.checkouts import checkout
+from andon.line.durable.giving_up import refuse
 from andon.line.durable.lane_notes import LaneNotes
+from andon.line.durable.loading import load
 from andon.line.durable.papers_store import keep_papers
 from andon.line.durable.patience import patiently
 from andon.line.durable.phase_engine import PhaseEngine
@@ -38,12 +38,14 @@ from andon.line.run_state import RunState, UsageSum
 from andon.line.saved import Checkpoint, save_lane
 from andon.line.steering import Steering
 from andon.line.steps import Ask
+from andon.line.trust import Elsewhere, Where
 from andon.line.uninterrupted import interrupted_later, uninterrupted
 from andon.records.errors import UserError
 from andon.records.parked import Parked
 from andon.records.result import RunResult
-from andon.records.stops import MEANINGS, StopCode
+from andon.records.stops import StopCode
 from andon.sandbox.repository import Repository
+from andon.sandbox.start import tier_of
 
 if TYPE_CHECKING:
     from andon.line.engine import JournalledSteps
@@ -92,6 +94,8 @@ class _Stand:
 
     run: Run
     repository: Repository
+    elsewhere: Elsewhere | None
+    """The run's repository where `repository` is a checkout of ours."""
     job: Job
     folder: RunFolder
     events: TableLog
@@ -101,7 +105,12 @@ class _Stand:
     @property
     def local(self) -> bool:
         """True if this is the checkout that the run was queued from."""
-        return str(self.repository.root) == self.run.root
+        return self.elsewhere is None
+
+    @property
+    def where(self) -> Where:
+        """Which repository's claims the person of this machine must have accepted."""
+        return self.elsewhere or self.repository.root
 
 
 @dataclass
@@ -113,15 +122,20 @@ class Phases:
     """True: a phase that is cancelled concludes nothing, its run goes on elsewhere."""
     _early: dict[str, _Stand] = field(default_factory=dict)
 
-    async def begin(self, run: Run) -> None:
-        """Begin a run that nothing is stored of, before the engine stands that will keep it."""
-        if run.phase == 0 and run.attempt == 1:
-            # Its loading takes seconds; whoever needs it later waits for what is left of them.
-            threading.Thread(target=import_module, args=("andon.line.agents_phase",), daemon=True).start()
-            stand = await self._stand(run)
-            if stand.events.fresh:
-                stand.early = Early(Ground.of(stand.job, stand.folder, stand.events.of_steps))
-                self._early[run.id] = stand
+    async def begin(self, run: Run) -> bool:
+        """See `Phases.begin` of `phase_task`."""
+        if run.phase != 0 or run.attempt != 1:
+            return False
+        # What the sandbox needs comes first: the base is checked in it while the agent SDK is loaded, which takes a
+        # second. Whoever needs either before waits for what is left of that.
+        sandbox = () if tier_of(run.options.sandbox) == "bubblewrap" else ("andon.sandbox.docker_worker",)
+        threading.Thread(target=load, args=(*sandbox, "andon.line.agents_phase"), daemon=True).start()
+        stand = await self._stand(run)
+        if not stand.events.fresh:
+            return False
+        stand.early = Early(Ground.of(stand.job, stand.folder, stand.events.of_steps))
+        self._early[run.id] = stand
+        return True
 
     async def drop(self, run: Run) -> None:
         """End what was begun early of a run whose phase is not carried out here."""
@@ -157,7 +171,7 @@ class Phases:
     async def _stand(self, run: Run) -> _Stand:
         place = self.place
         repository = await asyncio.to_thread(checkout, place.db, run, place.state, host_name())
-        local = str(repository.root) == run.root
+        elsewhere = None if str(repository.root) == run.root else Elsewhere(run.repository, run.id)
         job = await asyncio.to_thread(
             prepare,
             repository,
@@ -165,12 +179,13 @@ class Phases:
             run_id=run.id,
             started=run.options.started,
             # A checkout of ours holds no files; where a run was queued the queue may be gone by now.
-            queued=run.options.queued and local and (repository.root / QUEUE_PATH).is_file(),
+            queued=run.options.queued and elsewhere is None and (repository.root / QUEUE_PATH).is_file(),
             toolchain=None,
             tier=run.options.sandbox,
             base=run.base_commit,
+            elsewhere=elsewhere,
         )
-        job = replace(job, branch=run.branch, warnings=tuple(run.options.warnings))
+        job = replace(job, branch=run.branch, warnings=tuple(run.options.warnings), lane=run.lane)
         folder = RunFolder.of_table(repository.root, run.id, run.task.id)
         usage = UsageSum()
         budget = budget_of(job.settings, {}, time.monotonic)
@@ -186,12 +201,12 @@ class Phases:
             listeners=attendant.listeners if attendant else (),
             remembering=[usage, state.effects],
         )
-        return _Stand(run, repository, job, folder, events, state)
+        return _Stand(run, repository, elsewhere, job, folder, events, state)
 
     async def _carried_out(self, stand: _Stand, steps: "JournalledSteps") -> dict[str, Any]:
         run, place = stand.run, self.place
         flags = flags_of(run.options)
-        async with live_answerer(stand.job.settings, flags, place.environment, root=stand.repository.root) as answerer:
+        async with live_answerer(stand.job.settings, flags, place.environment, where=stand.where) as answerer:
             stand.state.budget = budget_of(stand.job.settings, answerer.names, time.monotonic)
             course = await interrupted_later(self._course(stand, steps, answerer))
             try:
@@ -199,6 +214,9 @@ class Phases:
                 parked = None
             except Parked as error:
                 code, message, parked = error.code, str(error), error
+            except Fenced:
+                await uninterrupted(clean_up(course, keep_tree=False))
+                raise
             if code is StopCode.INTERRUPTED and self.leaving:
                 await uninterrupted(clean_up(course, keep_tree=False))
                 raise asyncio.CancelledError
@@ -212,7 +230,8 @@ class Phases:
             stand.events.begin_anew(_ANEW)
         saved = await self._checkpoint(stand)
         goes_on = saved.lane if saved else None
-        steps.attach(stand.events, LaneNotes(stand.events, state.budget, lambda: state.lane, goes_on))
+        notes = LaneNotes(stand.events, state.budget, lambda: state.lane, goes_on)
+        steps.attach(stand.events, notes, stand.events.begun, stand.events.flush)
         attendant = place.attendant(run.id)
         ask = attendant.ask if attendant else None
         answered = await patiently(lambda: answers.answered(place.db, run.id))
@@ -338,7 +357,6 @@ class Phases:
             branch = result.branch
             delivery = await patiently(lambda: keep_branch(db, stand.repository, run.base_commit, branch))
         await patiently(lambda: runs.end(db, run.id, worker, result=result, delivery=delivery))
-        await patiently(lambda: lanes.note_end(db, runs.get(db, run.id), stand.job.settings.limits.halt_after))
 
     async def _put_back(self, stand: _Stand, message: str) -> dict[str, Any]:
         db, run, worker = self.place.db, stand.run, self.place.worker
@@ -347,26 +365,7 @@ class Phases:
         return {"status": "put-back"}
 
     async def _refused(self, run: Run, error: UserError) -> dict[str, Any]:
-        """End a run that cannot be begun or gone on with here: what is wrong is a person's to mend, who resumes it."""
-        db, worker, meaning = self.place.db, self.place.worker, MEANINGS[StopCode.USAGE]
-        result = RunResult(
-            run_id=run.id,
-            task_id=run.task.id,
-            title=run.task.title,
-            status=meaning.status,
-            stop_code=StopCode.USAGE,
-            exit_code=meaning.exit_code,
-            message=str(error),
-            remedy=meaning.remedy,
-            base_commit=run.base_commit,
-            answered_by="",
-            run_folder=f"factory/runs/{run.task.id}",
-        )
-        await patiently(lambda: runs.end(db, run.id, worker, result=result, delivery=None))
-        await patiently(lambda: lanes.note_end(db, runs.get(db, run.id), Limits().halt_after))
-        if run.options.queued and run.host == host_name():
-            with suppress(UserError, OSError):
-                update_status(Path(run.root) / QUEUE_PATH, run.task.id, result.status, {"runId": run.id})
+        await patiently(lambda: refuse(self.place.db, run, self.place.worker, error))
         return {"status": "ended"}
 
 

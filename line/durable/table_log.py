@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from andon.guardrails.redact import redacted_values
 from andon.line.db import events
 from andon.line.db.database import Database
 from andon.line.db.events import EventRow
 from andon.line.disk import writing
+from andon.line.durable.early_steps import FREE
 from andon.line.durable.patience import patiently
 from andon.line.log.chain import seal_of
 from andon.line.log.event_log import EventStream, Listener
@@ -60,10 +62,12 @@ class TableLog(EventStream):
         self._again: tuple[str, str] | None = None
         stored = _all(db, run_id)
         mine = _of_phase(stored, phase)
-        self._places = {row.place: row.kind for row in mine if row.place}
+        self._places = {row.place: (row.kind, _data(row)) for row in mine if row.place}
         self.begun_anew = bool(mine) and mine[0].place == self._anew
         """True if the phase was begun anew, here or before: see `begin_anew`."""
-        self.kept = any(row.kind == "step.ended" and _outcome(row) == "done" for row in mine)
+        self.begun = frozenset("{name}:{key}".format_map(_data(row)) for row in mine if row.kind == "step.started")
+        """The steps of the phase, as `name:key`, that have begun since it was begun, here or before."""
+        self.kept = any(row.kind == "step.ended" and _kept(_data(row)) for row in mine)
         """True if a step of the phase has ended since it was begun, so that a journal must have it."""
         self._concluding = False
         self.ended = bool(stored) and stored[-1].kind in ("run.ended", "run.parked")
@@ -112,6 +116,7 @@ class TableLog(EventStream):
     def begin_anew(self, text: str) -> None:
         """Warn that the phase goes on from nothing: what it told before is not what it tells now."""
         self._places.clear()
+        self.begun = frozenset()
         self.begun_anew, self._again = True, (self._anew, super()._now())
         try:
             super().emit("warning", text=text)
@@ -144,10 +149,17 @@ class TableLog(EventStream):
         """
         if self._failed is not None:
             raise self._failed
-        if self._places.get(self._place_of(kind)) == kind:
+        if self._told_before(kind, data):
             self._told_since += 1
             return
         super().emit(kind, **data)
+
+    def _told_before(self, kind: EventKind, data: dict[str, Any]) -> bool:
+        told = self._places.get(self._place_of(kind))
+        if told is None or told[0] != kind:
+            return False
+        # Of steps that were not kept this attempt may have come to something else than the one before.
+        return self.kept or told[1] == _as_stored(kind, data)
 
     def _place_of(self, kind: str) -> str:
         if self._again is not None:
@@ -220,8 +232,18 @@ class _OfSteps:
             self.log.emit(kind, **data)
 
 
-def _outcome(row: EventRow) -> str:
-    return str(json.loads(row.line)["data"]["outcome"])
+def _data(row: EventRow) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(row.line)["data"]
+    return data
+
+
+def _as_stored(kind: EventKind, data: dict[str, Any]) -> Any:
+    event = RunEvent(seq=0, at="", kind=kind, data=redacted_values(data))
+    return json.loads(event.model_dump_json())["data"]
+
+
+def _kept(ended: dict[str, Any]) -> bool:
+    return ended["outcome"] == "done" and ended["name"] not in FREE
 
 
 def _of_phase(stored: Sequence[EventRow], phase: int) -> Sequence[EventRow]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from andon.line.db import queue, runs, workers
 from andon.line.db.database import Database, DatabaseGone, engine_url
-from andon.line.db.runs import Run
+from andon.line.db.runs import Fenced, Run
 from andon.line.db.sweep import note_forgotten, swept
+from andon.line.durable.coming_engine import ComingEngine
+from andon.line.durable.early_phases import EarlyPhases
 from andon.line.durable.heartbeat import EVERY, Heartbeat
 from andon.line.durable.notices import Notice
 from andon.line.durable.phase_task import Phases, PhaseTask
@@ -67,7 +69,7 @@ class Worker:
         self._over = False
         self._told_waits = False
         self._failure: RunError | None = None
-        self._engine: Engine | None = None
+        self._early = EarlyPhases(phases, self._run)
         self._wake = asyncio.Event()
         self._reach = Reach(self._database_gone, self._database_back)
         self._no_claim_before = 0.0
@@ -105,47 +107,37 @@ class Worker:
         heart = Heartbeat(self._db, self._row)
         # Before the first claim: who claims and does not beat looks dead.
         heart.start()
-        launching = asyncio.ensure_future(self._launch())
+        # One that cannot be launched is no fault of the runs: they go back as if this worker had left.
+        coming = ComingEngine(engine_url(self._db.url), self._row.id, self._enter, failed=self.leave)
         try:
-            await self._look_on(launching)
+            await self._look_on(coming)
         finally:
-            await asyncio.wait({launching, *(task for _, task in self._tasks.values())})
-            if launching.exception() is None:
-                await launching.result().close()
+            if self._tasks:
+                await asyncio.wait({task for _, task in self._tasks.values()})
+            await coming.close()
             self._reach.close()
             heart.stop()
-        if self._failure is not None:
-            raise self._failure
+        if failure := coming.failure or self._failure:
+            raise failure
 
-    async def _launch(self) -> "Engine":
-        def load() -> "type[Engine]":
-            # Loading the engine takes more than a second, in which the loop does other things.
-            from andon.line.engine import Engine
-
-            return Engine
-
-        engine = await asyncio.to_thread(load)
-        self._engine = await engine.launch(engine_url(self._db.url), worker=self._row.id, body=self._enter)
-        return self._engine
-
-    async def _look_on(self, launching: "asyncio.Task[Engine]") -> None:
+    async def _look_on(self, coming: ComingEngine) -> None:
         now = asyncio.get_running_loop().time
         busy, swept_at = now(), now()
         while not self._over:
             if now() - swept_at > _SWEEP_EVERY:
                 swept_at = now()
-                await self._sweep()
-            if launching.done() and (error := launching.exception()):
-                self.leave()
-                raise error
+                await self._sweep(coming.engine)
             try:
-                begun = await self._look(launching)
+                begun = await self._look(coming)
             except DatabaseGone:
                 continue  # raised on leaving alone
             if begun or self._tasks:
                 busy = now()
             elif self._once or (self._only and await self._out_of_reach(self._only)):
                 return
+            else:
+                # The next run is to find it there.
+                coming.need()
             if not begun:
                 await self._pause(_LOOK if now() - busy < _IDLE_AFTER else _IDLE_LOOK)
 
@@ -154,7 +146,7 @@ class Worker:
             await asyncio.wait_for(self._wake.wait(), seconds)
         self._wake.clear()
 
-    async def _look(self, launching: "asyncio.Task[Engine]") -> bool:
+    async def _look(self, coming: ComingEngine) -> bool:
         """Stop the runs that are to stop and claim one run; say whether one was begun."""
         if self._tasks:
             for run_id in await self._reach(_to_stop, self._db, self._row.id):
@@ -169,41 +161,51 @@ class Worker:
             # Lost and won again while the old phase has not noticed: it must find the row another's.
             await self._reach(_decline, self._db, claim.run, self._row.id)
             return False
-        self._begin(claim.run, launching)
+        self._begin(claim.run, coming)
         return True
 
-    def _begin(self, run: Run, launching: "asyncio.Task[Engine]") -> None:
-        phase = PhaseTask(run, lambda phase: self._carry_out(phase, launching))
-        self._tasks[run.id] = phase, asyncio.ensure_future(self._see_to(phase))
+    def _begin(self, run: Run, coming: ComingEngine) -> None:
+        phase = PhaseTask(run, lambda phase: self._carry_out(phase, coming))
+        self._tasks[run.id] = phase, asyncio.ensure_future(self._see_to(phase, coming))
         self._tell(Notice("began", run))
 
-    async def _carry_out(self, phase: PhaseTask, launching: "asyncio.Task[Engine]") -> None:
-        run, early = phase.run, not launching.done()
+    async def _carry_out(self, phase: PhaseTask, coming: ComingEngine) -> None:
         try:
-            if early:
-                # What is wrong with it the phase finds again, and ends its run for it.
-                with suppress(UserError):
-                    await self._phases.begin(run)
-                await asyncio.wait({launching})
-            if launching.exception():
-                # No fault of the run: it goes back as if this worker had left.
+            if coming.spared and await self._begun_early(phase.run):
+                phase.enter()
+                await self._early.carry_out(phase.run, coming)
+                return
+            coming.need()
+            if (engine := await coming.come()) is None:
                 raise asyncio.CancelledError
-            if (await self._reach(runs.get, self._db, run.id)).worker == self._row.id:
-                # Beginning a phase that was lost meanwhile would take the journal from whoever has it.
-                await _run(launching.result(), run)
+            await self._run(engine, phase.run)
         finally:
-            if early and not phase.entered:
-                await uninterrupted(self._phases.drop(run))
+            if not phase.entered:
+                await uninterrupted(self._phases.drop(phase.run))
+
+    async def _begun_early(self, run: Run) -> bool:
+        # What is wrong with it the phase finds again, and ends its run for it.
+        with suppress(UserError):
+            return await self._phases.begin(run)
+        return False
+
+    async def _run(self, engine: "Engine", run: Run) -> None:
+        if (await self._reach(runs.get, self._db, run.id)).worker != self._row.id:
+            # Beginning a phase that was lost meanwhile would take the journal from whoever has it.
+            raise Fenced(run.id)
+        await _run(engine, run)
 
     async def _enter(self, run_id: str, phase: int, steps: "JournalledSteps") -> dict[str, Any]:
+        if await self._early.join(run_id, steps):
+            return {}
         self._tasks[run_id][0].enter()
         return await self._phases.body(run_id, phase, steps)
 
-    async def _see_to(self, phase: PhaseTask) -> None:
+    async def _see_to(self, phase: PhaseTask, coming: ComingEngine) -> None:
         try:
             run = await phase.wait(self._db, self._row.id, self._reach)
             if run is not None:
-                await self._forget(run)
+                await self._forget(run, coming.engine)
         except DatabaseGone:
             run = None
         except Exception as error:  # noqa: BLE001 - whatever it is: others must be able to take the run
@@ -222,20 +224,20 @@ class Worker:
         else:
             self._tell(Notice("put-back", run, run.message))
 
-    async def _forget(self, run: Run) -> None:
+    async def _forget(self, run: Run, engine: "Engine | None") -> None:
         """Delete what is kept of the steps of a run that nobody goes on with."""
-        if self._engine is not None and run.status == "ended" and not can_go_on(run.stop_code or ""):
+        if engine is not None and run.status == "ended" and not can_go_on(run.stop_code or ""):
             with suppress(RunError, UserError):
-                await self._engine.forget(run.id)
+                await engine.forget(run.id)
                 await self._reach(note_forgotten, self._db, run.id)
 
-    async def _sweep(self) -> None:
+    async def _sweep(self, engine: "Engine | None") -> None:
         """Delete what nobody can need any more."""
         with suppress(RunError, UserError):
             for run_id in await self._reach(swept, self._db):
                 run = await self._reach(runs.get, self._db, run_id)
-                if self._engine is not None and run.status == "ended":
-                    await self._engine.forget(run_id)
+                if engine is not None and run.status == "ended":
+                    await engine.forget(run_id)
                     await self._reach(note_forgotten, self._db, run_id)
 
     async def _out_of_reach(self, run_id: str) -> bool:

@@ -271,6 +271,26 @@ async def test_a_step_inside_one_that_did_not_end_does_not_run_again() -> None:
     assert (store.ran, got) == (["outer"], ["kept"])
 
 
+async def test_says_again_of_a_step_that_is_known_to_have_begun() -> None:
+    store = Store()
+    steps = store.attempt()
+    steps.attach(store.events, store.spent, {"b:1"})
+    for name in "ab":
+        await store.step(steps, name)
+    assert [line for line in store.events.lines if line.startswith("step.started")] == [
+        "step.started name=a key=1",
+        "step.started name=b key=1 again=True",
+    ]
+
+
+async def test_is_blank_until_something_is_kept_of_the_phase() -> None:
+    store = Store()
+    first = store.attempt()
+    assert first.blank
+    await store.step(first, "a")
+    assert not store.attempt().blank
+
+
 async def test_says_of_a_step_inside_one_that_is_made_again_that_it_may_have_been_begun() -> None:
     store = Store()
     await store.step(store.attempt(), "a")

@@ -193,3 +193,41 @@ async def test_only_a_step_that_ended_well_is_one_that_was_kept(line: Line, outc
     log.emit("step.ended", name="model", key="1", outcome=outcome)
     await log.flush()
     assert (line.attempt(2).kept, line.attempt(1, phase=1).kept) == (kept, False)
+
+
+@pytest.mark.parametrize("name", ["attended", "sandbox", "check"])
+async def test_a_step_that_ends_before_there_is_a_journal_is_none_that_was_kept(line: Line, name: str) -> None:
+    log = line.attempt()
+    body(log, "one")
+    log.emit("step.ended", name=name, key="1", outcome="done")
+    await log.flush()
+    assert not line.attempt(2).kept
+
+
+async def test_knows_the_steps_of_its_phase_that_have_begun_before(line: Line) -> None:
+    log = line.attempt()
+    assert log.begun == frozenset()
+    body(log, "one")
+    log.emit("step.started", name="model:planner", key="1")
+    await log.flush()
+    assert line.attempt(2).begun == frozenset({"model:planner:1"})
+    assert line.attempt(1, phase=1).begun == frozenset()
+
+
+async def test_what_a_step_that_was_not_kept_comes_to_now_is_told_where_it_is_another(line: Line) -> None:
+    first = line.attempt()
+    first.emit("check.ended", name="pytest", outcome="pass")
+    first.emit("check.ended", name="ruff", outcome="pass")
+    await first.flush()
+    second = line.attempt(2)
+    second.emit("check.ended", name="pytest", outcome="fail")
+    second.emit("check.ended", name="ruff", outcome="pass")
+    await second.flush()
+    assert [(data["name"], data["outcome"]) for _, data in line.stored()] == [
+        ("pytest", "pass"), ("ruff", "pass"), ("pytest", "fail"),
+    ]  # fmt: skip
+    third = line.attempt(3)
+    third.emit("check.ended", name="pytest", outcome="fail")
+    await third.flush()
+    assert len(line.stored()) == 3
+    assert line.intact()
