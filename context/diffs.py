@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from andon.context.detect import LOCK_FILES
@@ -11,9 +12,11 @@ DIFF_BYTES = 24_000
 """What the shown files may take together."""
 
 _HEAD = re.compile(r"^diff --git ", re.MULTILINE)
-_RANGES = re.compile(r"@@ -[0-9,]+ \+([0-9]+)(?:,[0-9]+)? @@(.*)")
+_RANGES = re.compile(r"@@ -[0-9,]+ \+([0-9]+)(?:,[0-9]+)? @@")
 _PLACES = re.compile(r"^@@ -[0-9,]+ \+([0-9]+)(?:,([0-9]+))? @@", re.MULTILINE)
 _ADDED = re.compile(r" *([0-9]+) \+")
+_REMOVED_BYTES = 1_000
+"""Removed lines of a file that are shown beside the numbers of those that changed."""
 _GENERATED = re.compile(r"\.min\.(js|css)$|\.(js|css)\.map$")
 
 
@@ -37,7 +40,7 @@ class FileDiff(NamedTuple):
 def split_diff(diff: str) -> list[FileDiff]:
     """Return the parts of a `git diff` in its own order."""
     starts = [match.start() for match in _HEAD.finditer(diff)]
-    parts = [diff[start:end] for start, end in zip(starts, [*starts[1:], len(diff)], strict=True)]
+    parts = [diff[start:end] for start, end in pairwise([*starts, len(diff)])]
     return [FileDiff(_path(part), part.rstrip("\n")) for part in parts]
 
 
@@ -64,8 +67,9 @@ def diff_part(
 def since_part(since: str, diff: str, name: str, limit: int) -> str:
     """Return what changed since an earlier tree, where `diff` stands beside it whole.
 
-    `since` is the diff from that tree, `name` says what it is. A file that `diff` shows is named with its changed lines
-    alone; the others are shown here, in at most `limit` bytes.
+    `since` is the diff from that tree, `name` says what it is. A file that `diff` shows is named with the numbers of
+    its changed lines and the text of removed ones, which `diff` may not hold; the others are shown here, in at most
+    `limit` bytes.
     """
     if not since:
         return f"# Diff {name}\nNothing changed."
@@ -73,8 +77,8 @@ def since_part(since: str, diff: str, name: str, limit: int) -> str:
     files = split_diff(since)
     twice = [file for file in files if file.path in whole and _spans(file)]
     rest = "".join(f"{file.text}\n" for file in files if file not in twice)
-    lines = [f"- {file.path} {file.counts}: lines {_spans(file)}" for file in twice]
-    named = ["\n".join([f"# Changed {name}; the diff from the base has it", *lines])] if lines else []
+    lines = [line for file in twice for line in _named(file)]
+    named = ["\n".join([f"# Changed {name}: these lines of the diff below", *lines])] if lines else []
     return "\n\n".join([*named, *([diff_part(rest, limit, since=name, rest="read_file")] if rest else [])])
 
 
@@ -109,21 +113,47 @@ def _chosen(files: Sequence[FileDiff], limit: int) -> tuple[dict[str, str], list
     return shown, hidden
 
 
+def _named(file: FileDiff) -> list[str]:
+    """Return a file with the lines that were added, and those that were removed where they are few."""
+    removed = _removed(file)
+    text = "\n".join(line for _, line in removed)
+    line = f"- {file.path} {file.counts}: {_spans(file)}"
+    if size(text) > _REMOVED_BYTES:
+        return [f"{line}; removed before {_joined([number for number, _ in removed])}"]
+    return [f"{line}; removed:", *fenced(text, "diff")] if removed else [line]
+
+
+def _removed(file: FileDiff) -> list[tuple[int, str]]:
+    """Return each removed line, with the number of the line it stood before, as it is after the change."""
+    found: list[tuple[int, str]] = []
+    for hunk in re.split(r"^(?=@@ )", file.text, flags=re.MULTILINE)[1:]:
+        head, *body = hunk.rstrip("\n").split("\n")
+        ranges = _RANGES.match(head)
+        number = int(ranges[1]) if ranges else 0
+        for line in body:
+            found += [(number, line)] if line.startswith("-") else []
+            number += line[:1] in ("+", " ")
+    return found
+
+
 def _spans(file: FileDiff) -> str:
-    """Return the lines that were added, as they are numbered after the change: `3-5, 9`; empty where none was."""
+    """Return the lines that were added, as they are numbered after the change: `lines 3-5, 9`; empty where none was."""
+    return _joined([int(found[1]) for line in with_numbers(file.text).split("\n") if (found := _ADDED.match(line))])
+
+
+def _joined(numbers: Sequence[int]) -> str:
     spans: list[tuple[int, int]] = []
-    for line in with_numbers(file.text).split("\n"):
-        if found := _ADDED.match(line):
-            number = int(found[1])
-            joined = bool(spans) and spans[-1][1] == number - 1
-            spans[-1:] = [(spans[-1][0], number)] if joined else [*spans[-1:], (number, number)]
-    return ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    for number in numbers:
+        joined = bool(spans) and number - spans[-1][1] in (0, 1)
+        spans[-1:] = [(spans[-1][0], number)] if joined else [*spans[-1:], (number, number)]
+    shown = ", ".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    return shown and f"{'line' if shown.isdigit() else 'lines'} {shown}"
 
 
 def with_numbers(text: str) -> str:
     """Return the diff of one file with the new file's line number before every line that stands in it.
 
-    In exchange, object ids, ranges, and the first line where two others name the file are left out.
+    In exchange, object ids, what stands behind `@@`, and the first line where two others name the file are left out.
     """
     header, *hunks = re.split(r"^(?=@@ )", text, flags=re.MULTILINE)
     lines = header.rstrip("\n").split("\n")
@@ -138,7 +168,7 @@ def _numbered(hunk: str) -> list[str]:
     if ranges is None:
         return [head, *body]
     number, width = int(ranges[1]), len(str(int(ranges[1]) + len(body)))
-    lines = [f"@@{ranges[2]}"]
+    lines = ["@@"]
     for line in body:
         there = line[:1] in ("+", " ")
         lines.append(f"{number if there else '':>{width}} {line}")

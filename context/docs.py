@@ -54,7 +54,7 @@ class DocsIndex:
         return cls(read, len(wanted) - read, found)
 
     def lookup(self, query: str) -> str:
-        """Return the sections nearest to `query`: five places with two lines each, the best one in full up to 2 kB.
+        """Return the sections nearest to `query`: the best one in full up to 2 kB, then four more places.
 
         A question that is empty, too long or an address gets a sentence that says so.
         """
@@ -100,12 +100,12 @@ def _words(query: str) -> list[str]:
 
 
 def _answer(hits: list[Section]) -> str:
-    listed = [line for hit in hits for line in (_place(hit), *_first_lines(hit.body))]
     full, left = clipped(hits[0].body, _FULL_BYTES)
-    best = [f"{_place(hits[0])}, in full:", *full.splitlines()]
+    lines = [f"{_place(hits[0])}, in full:", *full.splitlines()]
     if left:
-        best.append(f"[{left} more bytes; read_file {shown_path(hits[0].path)} shows them]")
-    return "\n".join([*listed, "", *best])
+        lines.append(f"[{left} more bytes; read_file {shown_path(hits[0].path)} shows them]")
+    others = [line for hit in hits[1:] for line in (_place(hit), *_first_lines(hit.body))]
+    return "\n".join([*lines, *(["", "Also:", *others] if others else [])])
 
 
 def _place(section: Section) -> str:

@@ -41,8 +41,12 @@ def _grammar(module: str, defines: str, language: str = "language") -> Grammar:
 
 _SCRIPT = (
     "function_declaration generator_function_declaration class_declaration method_definition interface_declaration "
-    "type_alias_declaration enum_declaration abstract_class_declaration variable_declarator"
+    "type_alias_declaration enum_declaration abstract_class_declaration internal_module function_signature "
+    "abstract_method_signature variable_declarator field_definition public_field_definition assignment_expression"
 )
+_HOLDERS = ("variable_declarator", "field_definition", "public_field_definition", "assignment_expression")
+"""What may hold anything, and is a definition only where it holds a function or class."""
+_FUNCTIONS = ("arrow_function", "function_expression", "generator_function", "class")
 _JS = _grammar("tree_sitter_javascript", _SCRIPT)
 _GRAMMARS: dict[str, Grammar] = {
     "sh": _grammar("tree_sitter_bash", "function_definition"),
@@ -51,11 +55,16 @@ _GRAMMARS: dict[str, Grammar] = {
     "ts": _grammar("tree_sitter_typescript", _SCRIPT, "language_typescript"),
     "mts": _grammar("tree_sitter_typescript", _SCRIPT, "language_typescript"),
     "tsx": _grammar("tree_sitter_typescript", _SCRIPT, "language_tsx"),
-    "go": _grammar("tree_sitter_go", "function_declaration method_declaration type_spec"),
-    "rs": _grammar("tree_sitter_rust", "function_item struct_item enum_item trait_item mod_item macro_definition"),
+    "go": _grammar("tree_sitter_go", "function_declaration method_declaration type_spec type_alias method_elem"),
+    "rs": _grammar(
+        "tree_sitter_rust",
+        "function_item function_signature_item struct_item enum_item union_item trait_item type_item mod_item "
+        "macro_definition",
+    ),
     "java": _grammar(
         "tree_sitter_java",
-        "class_declaration interface_declaration enum_declaration record_declaration method_declaration",
+        "class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration "
+        "constructor_declaration method_declaration",
     ),
 }  # fmt: skip
 
@@ -125,22 +134,37 @@ def _parsed(suffix: str, source: bytes) -> list[Definition]:
 
 
 def _is_body(node: "Node", depth: int) -> bool:
-    """What a function holds is its own affair."""
-    return depth > 0 and node.type in ("statement_block", "block", "compound_statement")
+    """What a function holds is its own affair; what a namespace holds is not."""
+    blocks = ("statement_block", "block", "compound_statement")
+    return depth > 0 and node.type in blocks and (node.parent is None or node.parent.type != "internal_module")
 
 
 def _named(node: "Node") -> list[Definition]:
-    name = node.child_by_field_name("name")
+    name = _name_of(node)
     if name is None or name.text is None or not _speaks(node):
         return []
     return [(name.text.decode(errors="replace"), node.start_point[0] + 1, node.end_point[0] + 1)]
 
 
+def _name_of(node: "Node") -> "Node | None":
+    """Return what a definition is called by; a field of a JavaScript class has a `property`, no `name`."""
+    if node.type == "assignment_expression":
+        left = node.child_by_field_name("left")
+        if left is None or left.type == "identifier":
+            return left
+        return left.child_by_field_name("property") if left.type == "member_expression" else None
+    return node.child_by_field_name("name") or node.child_by_field_name("property")
+
+
 def _speaks(node: "Node") -> bool:
-    """Of variables, only those that hold a function count."""
-    value = node.child_by_field_name("value") if node.type == "variable_declarator" else None
-    functions = ("arrow_function", "function_expression", "class")
-    return node.type != "variable_declarator" or (value is not None and value.type in functions)
+    """Of variables and fields, only those that hold a function count, or what a call makes of one: `memo(() => 1)`."""
+    if node.type not in _HOLDERS:
+        return True
+    value = node.child_by_field_name("right" if node.type == "assignment_expression" else "value")
+    if value is not None and value.type == "call_expression":
+        given = value.child_by_field_name("arguments")
+        return given is not None and any(each.type in _FUNCTIONS for each in given.named_children)
+    return value is not None and value.type in _FUNCTIONS
 
 
 @cache

@@ -1,9 +1,10 @@
-"""What stands beside the files of a plan: what they import, and the tests that are theirs."""
+"""What stands beside the files of a plan: what it names, what they import, and the tests that are theirs."""
 
 import posixpath
 import re
 from collections.abc import Iterator, Sequence
 
+from andon.context.diffs import split_diff
 from andon.context.kinds import is_code, is_test
 from andon.context.plain import size
 from andon.context.reader import Reader
@@ -14,6 +15,8 @@ NEIGHBOUR_BYTES = 1_600
 _FILE_BYTES = 100_000
 _FILES, _SIGNATURES = 20, 8
 _SIBLINGS, _TEST_SIBLINGS = 8, 1
+_NAMED = 8
+_NAME = re.compile(r"[\w./-]+\.\w+")
 _PYTHON = re.compile(
     r"^[ \t]*(?:from[ \t]+(\.*[\w.]*)[ \t]+import[ \t]+([^#\n]+)|import[ \t]+([\w., \t]+))", re.MULTILINE
 )
@@ -22,12 +25,17 @@ _SCRIPTS = ("ts", "tsx", "js", "jsx", "mjs", "cjs", "mts", "vue", "svelte")
 _ROOTS = ("", "src/", "lib/")
 
 
-def neighbours(reader: Reader, planned: Sequence[str], shown: Sequence[str]) -> list[str]:
+def neighbours(
+    reader: Reader, planned: Sequence[str], shown: Sequence[str], *, told: str = "", diff: str = ""
+) -> list[str]:
     """Return outlines of what stands beside the `planned` paths: a path, then the line each definition begins with.
 
-    The files in `shown` stand in the packet whole and are left out. At most NEIGHBOUR_BYTES.
+    First comes what `told`, the plan's words, names; then what the files of `diff`, the change so far, import. The
+    files in `shown` stand in the packet whole and are left out. At most NEIGHBOUR_BYTES.
     """
-    wanted = [path for path in dict.fromkeys(_beside(reader, planned)) if path not in {*shown, *planned}]
+    named = _named(reader, told)
+    beside = dict.fromkeys([*named, *_brought(reader, diff), *_beside(reader, planned, named)])
+    wanted = [path for path in beside if path not in {*shown, *planned}]
     lines: list[str] = []
     left = NEIGHBOUR_BYTES
     texts = reader.texts(wanted[:_FILES], limit=_FILE_BYTES)
@@ -40,18 +48,55 @@ def neighbours(reader: Reader, planned: Sequence[str], shown: Sequence[str]) -> 
     return lines
 
 
-def _beside(reader: Reader, planned: Sequence[str]) -> Iterator[str]:
+def _named(reader: Reader, told: str) -> list[str]:
+    """Return the files that a text names by their path, or by an end of it that no other file has."""
+    words = dict.fromkeys(word.removeprefix("./") for word in _NAME.findall(told))
+    ends = {posixpath.basename(word) for word in words}
+    there = [path for path in reader.paths if is_code(path) and posixpath.basename(path) in ends]
+    found: list[str] = []
+    for word in words:
+        fitting = [path for path in there if path == word or path.endswith(f"/{word}")]
+        found += fitting if len(fitting) == 1 else [word] if word in fitting else []
+    return list(dict.fromkeys(found))[:_NAMED]
+
+
+def _brought(reader: Reader, diff: str) -> Iterator[str]:
+    """Yield what the lines that a change added, or left beside them, import."""
+    for file in split_diff(diff):
+        lines = file.text.partition("\n@@")[2].split("\n")
+        yield from imported(reader, file.path, "\n".join(line[1:] for line in lines if line[:1] in ("+", " ")))
+
+
+def _beside(reader: Reader, planned: Sequence[str], named: Sequence[str]) -> Iterator[str]:
     there = [path for path in planned if path in reader.names]
     texts = reader.sources(there, limit=_FILE_BYTES)
     for path, text in texts.items():
         yield from imported(reader, path, text)
-    stems = {_stem(path) for path in planned if not is_test(path)} - {"", "__init__", "index"}
-    yield from (path for path in reader.paths if is_test(path) and is_code(path) and _stem(path) in stems)
+    yield from _tests_of(reader, [path for path in planned if not is_test(path)])
     yield from _fixtures(reader, planned)
-    # A new file is written in the manner of those around it.
-    for new in (path for path in planned if path not in reader.names):
-        near = [path for path in reader.paths if _stands_by(path, new)]
-        yield from near[: _TEST_SIBLINGS if is_test(new) else _SIBLINGS]
+    # A new file is written in the manner of those around it, its tests in that of theirs.
+    fresh = [path for path in planned if path not in reader.names and " " not in path]
+    siblings = [path for new in fresh if not is_test(new) for path in _siblings(reader, new, named)[:_SIBLINGS]]
+    models = _tests_of(reader, siblings)[:_TEST_SIBLINGS] if any(map(is_test, fresh)) else []
+    yield from models
+    yield from siblings
+    for new in fresh:
+        yield from _siblings(reader, new, named)[:_TEST_SIBLINGS] if is_test(new) and not models else []
+
+
+def _siblings(reader: Reader, new: str, named: Sequence[str]) -> list[str]:
+    """Return the files beside a new one, those that are `named` first."""
+    return sorted((path for path in reader.paths if _stands_by(path, new)), key=lambda path: path not in named)
+
+
+def _tests_of(reader: Reader, paths: Sequence[str]) -> list[str]:
+    """Return the tests that are called after `paths`, in their order."""
+    tests: dict[str, list[str]] = {}
+    for path in reader.paths:
+        if is_test(path) and is_code(path):
+            tests.setdefault(_stem(path), []).append(path)
+    stems = [stem for path in paths if (stem := _stem(path)) not in ("", "__init__", "index")]
+    return [test for stem in stems for test in tests.get(stem, [])]
 
 
 def _stands_by(path: str, new: str) -> bool:

@@ -19,6 +19,7 @@ from andon.context.near import (
 from andon.context.parts import (
     check_calls,
     checks_part,
+    closed_paths,
     comparison_part,
     files_part,
     item,
@@ -39,7 +40,7 @@ from andon.records.framed import framed
 from andon.records.plan import AmendPlan, Plan
 from andon.records.project import ProjectSetup, ProtectedRule
 from andon.records.review import Finding, Review
-from andon.records.task import Task, is_outsiders
+from andon.records.task import Task
 
 REPAIR_DIFF_BYTES = 12_000
 """The executor wrote the change, so it needs less of it than the reviewer; so does who has seen most of it before."""
@@ -59,16 +60,17 @@ def planner_packet(
     """Return what the planner starts from; `near` is what of the base stands near the task."""
     proposed = "" if task.acceptance_criteria else ": the task names none, so propose criteria that a check can show"
     hand_over = "Hand over: read what you need, then call transfer_to_executor with the plan"
-    hand_over += ", the criteria word for word." if task.acceptance_criteria else " and the criteria you propose."
+    hand_over += ", the criteria word for word" if task.acceptance_criteria else " and the criteria you propose"
+    hand_over += "; ask_person if there can be no plan."
     return _packet(
         project_part(project, protected, setup, task),
         *convention_parts(near),
-        task_part(task, task.acceptance_criteria, proposed, shown=near.documents),
+        task_part(task, task.acceptance_criteria, proposed, near.documents, near.folders),
         *document_parts(near),
         checks_part("# Checks at the base, before any change", base),
-        *place_parts(near),
+        *place_parts(near, closed_paths(protected, task)),
         "\n".join(["# Tree of the base", *(tree_lines or ["No files."])]),
-        _closing(task, len(task.acceptance_criteria), hand_over),
+        _closing(_goal("a plan for {}", task.acceptance_criteria), hand_over),
     )
 
 
@@ -89,15 +91,14 @@ def executor_packet(
     return _packet(
         project_part(project, protected, setup, task),
         *convention_parts(near),
-        planned_task_part(task, plan, shown=[*near.documents, *files]),
+        planned_task_part(task, plan, [*near.documents, *files], near.folders),
         *document_parts(near),
         plan_part(plan),
         checks_part("# Checks at the base, before any change", base),
-        *([files_part(files)] if files else []),
-        *outline_parts(near),
+        *([files_part(files, near.new)] if files or near.new else []),
+        *outline_parts(near, closed_paths(protected, task)),
         _closing(
-            task,
-            len(plan.acceptance_criteria),
+            _goal("{} by the plan", plan.acceptance_criteria),
             "Hand over: make the change and its tests, then call transfer_to_reviewer with your report.",
             check_calls(setup),
         ),
@@ -120,15 +121,16 @@ def reviewer_packet(
     amended: Sequence[AmendPlan] = (),
     allowed: Sequence[str] = (),
     *,
+    base: Sequence[CheckRecord] = (),
     said: str = "",
     near: Near = NOTHING_NEAR,
 ) -> str:
     """Return what the reviewer starts from: records and the diff.
 
-    Of the executor's words it holds its summary (`said`), what was left undone, and why the plan was amended. `rounds`
-    is how many reviews the run may hold, `earlier` the ones before this one, `outside` the changed paths the plan does
-    not cover, `since` the diff from the tree of the review before, `allowed` the paths whose change a person allowed,
-    `near` what of the base stands near the plan.
+    Of the executor's words it holds its summary (`said`), what was left undone, and why the plan was amended. `base`
+    and `head` are the checks of either side, `rounds` is how many reviews the run may hold, `earlier` the ones before
+    this one, `outside` the changed paths the plan does not cover, `since` the diff from the tree of the review
+    before, `allowed` the paths whose change a person allowed, `near` what of the base stands near the plan.
     """
     number = len(earlier) + 1
     if number < rounds:
@@ -142,7 +144,7 @@ def reviewer_packet(
         rules_part(project),
         protected_part(protected),
         *convention_parts(near),
-        planned_task_part(task, plan, shown=near.documents),
+        planned_task_part(task, plan, near.documents, near.folders),
         *document_parts(near),
         plan_part(plan),
         *(_earlier_part(round_no, review) for round_no, review in enumerate(earlier, start=1)),
@@ -150,14 +152,17 @@ def reviewer_packet(
         "\n".join(listed("# Left undone, as the executor says", not_done) or ["# Left undone", "Nothing was named."]),
         *([security_part(comparison)] if comparison.insecure else []),
         checks_part("# Checks at the head, run by the line in a fresh sandbox", head),
-        comparison_part(comparison),
+        comparison_part(comparison, base, head),
         *([_outside_part(outside)] if outside else []),
         *([_amended_part(amended)] if amended else []),
         *(["\n".join(listed("# Allowed by a person", [shown_path(path) for path in allowed]))] if allowed else []),
-        *outline_parts(near),
+        *outline_parts(near, closed_paths(protected, task)),
         *([since_part(since, diff, f"since review {number - 1}", REPAIR_DIFF_BYTES)] if earlier else []),
         diff_part(diff),
-        _closing(task, len(plan.acceptance_criteria), f"This is review {number} of at most {rounds}. {hand_over}"),
+        _closing(
+            _goal("a verdict on {}", plan.acceptance_criteria),
+            f"This is review {number} of at most {rounds}. {hand_over}",
+        ),
     )
 
 
@@ -179,16 +184,15 @@ def repair_packet(
         rules_part(project),
         protected_part(protected),
         *convention_parts(near),
-        planned_task_part(task, plan, shown=near.documents),
+        planned_task_part(task, plan, near.documents, near.folders),
         *document_parts(near),
         plan_part(plan),
         f"# Checks of the change: {comparison.outcome}\n{one_line(comparison.reason)}",
-        *outline_parts(near),
+        *outline_parts(near, closed_paths(protected, task)),
         diff_part(diff, REPAIR_DIFF_BYTES),
         _review_part(review),
         _closing(
-            task,
-            len(plan.acceptance_criteria),
+            _goal("{} by plan and review", plan.acceptance_criteria),
             f"{'This is the last repair. ' if last else ''}Hand over: mend every must-fix finding, then call "
             "transfer_to_reviewer with your report.",
             check_calls(setup),
@@ -235,11 +239,15 @@ def _finding(finding: Finding) -> str:
     return f"{place}: {finding.problem}" if finding.path else finding.problem
 
 
-def _closing(task: Task, criteria: int, hand_over: str, before: str = "") -> str:
-    numbers = ", ".join(str(number) for number in range(1, criteria + 1)) or "none yet"
-    # An outsider's words stand in their frame alone.
-    goal = "as the task says" if is_outsiders(task.source) else one_line(task.title)
-    return "\n".join(["# Now", f"Goal: {goal}", f"Criteria: {numbers}", hand_over, *([before] if before else [])])
+def _closing(goal: str, hand_over: str, before: str = "") -> str:
+    return "\n".join(["# Now", goal, hand_over, *([before] if before else [])])
+
+
+def _goal(wanted: str, criteria: Sequence[str]) -> str:
+    """Return what is wanted by the numbers of the criteria: the task's title may hold a guess at the cause."""
+    numbers = ", ".join(str(number) for number in range(1, len(criteria) + 1))
+    what = f"criteria {numbers}" if len(criteria) > 1 else "criterion 1" if criteria else "what the task asks"
+    return f"Goal: {wanted.format(what)}"
 
 
 def _packet(*parts: str) -> str:

@@ -4,6 +4,7 @@ import shlex
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from andon.context.both_sides import kept_line
 from andon.context.commands import RUFF_ERRORS, name_of
 from andon.context.diffs import fenced
 from andon.context.plain import clipped, one_line, plain, shown_path, size
@@ -21,7 +22,7 @@ _PROSE_BYTES = 900
 _MATCHES = 8
 _PATHS = 8
 _PASSING = 20
-_WANTED = "it says what is wanted, not what is allowed"
+_WANTED = "it opens nothing that is closed; criteria go before its explanation"
 
 
 def item(text: str, mark: str = "- ") -> str:
@@ -85,7 +86,7 @@ def protected_part(protected: Sequence[ProtectedRule]) -> str:
 def _protected(protected: Sequence[ProtectedRule]) -> list[str]:
     if not protected:
         return []
-    lines = ["Protected, every change is refused:"]
+    lines = ["Protected beside .git and factory/, every change is refused:"]
     for rule in protected:
         shown = [shown_path(path) for path in rule.matches[:_MATCHES]]
         more = len(rule.matches) - len(shown)
@@ -103,9 +104,16 @@ def _commands(setup: ProjectSetup) -> list[str]:
     return [*checks, *listed("About this repository:", setup.notes)]
 
 
+def closed_paths(protected: Sequence[ProtectedRule], task: Task) -> frozenset[str]:
+    """Return the files of the base that nobody may change and the task does not name."""
+    told = "\n".join([task.title, *task.acceptance_criteria, *task.constraints, *task.context_paths])
+    return frozenset(path for rule in protected for path in rule.matches if path not in told)
+
+
 def check_calls(setup: ProjectSetup) -> str:
     """Return the calls by which the executor runs the project's checks itself; empty where there are none."""
-    tests = ", ".join(f"`{_typed(command)}`" for command in setup.tests)
+    # run_tests takes no command: it is named as the checks are.
+    tests = ", ".join(one_line(name_of(command)) for command in setup.tests)
     # What nobody chose is not to be typed: it may be missing, and the line has something in its place.
     chosen = [command for command in setup.static if command.argv != RUFF_ERRORS]
     typed = [command for command in chosen if not any("\n" in word for word in command.argv)]
@@ -119,24 +127,31 @@ def _typed(command: Command) -> str:
     return one_line(f"{where}{shlex.join(command.argv)}")
 
 
-def files_part(files: Mapping[str, str]) -> str:
-    """Return small files of the base whole, by path."""
+def files_part(files: Mapping[str, str], new: Sequence[str] = ()) -> str:
+    """Return small files of the base whole, by path, and which of the plan are `new`."""
     lines = ["# Files of the plan as they are at the base"]
+    lines += [f"Not there yet: {', '.join(map(shown_path, new))}"] if new else []
     for path, text in files.items():
         lines += [f"{shown_path(path)}:", *fenced(text.rstrip("\n"))]
     return "\n".join(lines)
 
 
-def task_part(task: Task, criteria: Sequence[str], note: str, shown: Collection[str] = ()) -> str:
+def task_part(
+    task: Task, criteria: Sequence[str], note: str, shown: Collection[str] = (), folders: Collection[str] = ()
+) -> str:
     """Return the task with its numbered criteria; `note` stands behind their heading.
 
-    Of what is worth reading first, the paths in `shown` stand in the packet themselves and are marked so.
+    Of what is worth reading first, the paths in `shown` stand in the packet themselves and are marked so, as are those
+    in `folders`.
 
     What an outsider wrote, criteria that the planner made of it included, is framed as data.
     """
     lines = [one_line(task.title), f"Acceptance criteria{note}:", *numbered(criteria)]
     lines += listed("Constraints:", task.constraints)
-    paths = [shown_path(path) + (" (below)" if path in shown else "") for path in task.context_paths[:_PATHS]]
+    paths = [
+        shown_path(path.rstrip("/") + "/" if path in folders else path) + (" (below)" if path in shown else "")
+        for path in task.context_paths[:_PATHS]
+    ]
     lines += listed("Worth reading first:", paths)
     more = len(task.context_paths) - _PATHS
     lines += [f"[{more} more paths in the task]"] if more > 0 else []
@@ -150,10 +165,10 @@ def _locked(task: Task) -> list[str]:
     return listed("Locked by the task, nobody may touch:", [shown_path(path) for path in task.locked_paths])
 
 
-def planned_task_part(task: Task, plan: Plan, shown: Collection[str] = ()) -> str:
+def planned_task_part(task: Task, plan: Plan, shown: Collection[str] = (), folders: Collection[str] = ()) -> str:
     """Return the task with the criteria of the plan, which are the task's own wherever it has some."""
     note = " (proposed by the planner)" if plan.criteria_proposed else ""
-    return task_part(task, plan.acceptance_criteria, note, shown)
+    return task_part(task, plan.acceptance_criteria, note, shown, folders)
 
 
 def rules_part(project: Project) -> str:
@@ -165,7 +180,7 @@ def rules_part(project: Project) -> str:
 
 def plan_part(plan: Plan) -> str:
     """Return the plan, criteria apart."""
-    lines = ["# Plan", item(plan.summary, "Approach: "), "Steps:", *numbered(plan.steps)]
+    lines = ["# Plan, in the planner's words", item(plan.summary, "Approach: "), "Steps:", *numbered(plan.steps)]
     lines += listed("Files:", [shown_path(path) for path in plan.files])
     return "\n".join([*lines, *listed("Tests:", plan.tests), *listed("Risks:", plan.risks)])
 
@@ -205,12 +220,17 @@ def security_part(comparison: Comparison) -> str:
     )
 
 
-def comparison_part(comparison: Comparison) -> str:
+def comparison_part(comparison: Comparison, base: Sequence[CheckRecord], head: Sequence[CheckRecord]) -> str:
     """Return what base and head show together. Failing and vanished tests are never left out."""
     passing = comparison.new_passing
-    unshown = [test for test in passing if test not in set(comparison.new_failing_at_base)]
+    tried = {*comparison.new_failing_at_base, *comparison.new_passing_at_base}
+    untried = [test for test in passing if test not in tried]
     lines = [f"# Base against head: {comparison.outcome}"]
     lines += [one_line(comparison.reason)] if comparison.reason else []
+    before = "; ".join(f"{one_line(record.name)}: {summary_of(record)}" for record in base)
+    lines += [f"At the base: {before}"] if before else []
+    kept = kept_line(base, head, comparison)
+    lines += [f"Passed at the base and pass now: {kept}"] if kept else []
     lines += _ids("Newly failing", comparison.newly_failing)
     lines += _ids("Still failing, as before", comparison.still_failing)
     lines += _ids("Differ from run to run on the same tree", comparison.flaky)
@@ -220,8 +240,9 @@ def comparison_part(comparison: Comparison) -> str:
     lines += _ids("Fixed", comparison.fixed)
     lines += _ids("New, fail on the base and pass now", cases(comparison.new_failing_at_base))
     lines += _ids("Edited, fail on the base as edited and pass now", cases(comparison.strengthened))
-    lines += _ids("New, pass now, not seen to fail on the base", unshown[:_PASSING])
-    more = len(unshown) - _PASSING
+    lines += _ids("New, pass on the base too: they pin what was there", cases(comparison.new_passing_at_base))
+    lines += _ids("New, pass now, could not run on the base", untried[:_PASSING])
+    more = len(untried) - _PASSING
     lines += [f"[{more} more of these; run_tests lists them]"] if more > 0 else []
     return "\n".join([*lines, *scan_lines(comparison)])
 

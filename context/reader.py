@@ -36,9 +36,12 @@ class Reader:
         """
         return {path: self.clean(text) for path, text in self.sources(paths, limit=limit).items()}
 
-    def sources(self, paths: Iterable[str], *, limit: int) -> dict[str, str]:
-        """Return what `texts` does as it stands in the commit: to be counted, never to be shown."""
-        return self._read([path for path in dict.fromkeys(paths) if path in self.names], limit)
+    def sources(self, paths: Iterable[str], *, limit: int, blank: bool = False) -> dict[str, str]:
+        """Return what `texts` does as it stands in the commit: to be counted, never to be shown.
+
+        With `blank` also what is empty: the files that are missing then are those that cannot be read.
+        """
+        return self._read([path for path in dict.fromkeys(paths) if path in self.names], limit, blank)
 
     def papers(self, folder: str, *, limit: int) -> dict[str, str]:
         """Return the Markdown files in `factory/context/FOLDER` as `texts` does, by path."""
@@ -47,22 +50,22 @@ class Reader:
         found = self._read([path for path in wanted if _printable(path)][:_PAPERS], limit)
         return {path: self.clean(text) for path, text in found.items()}
 
-    def _read(self, paths: list[str], limit: int) -> dict[str, str]:
+    def _read(self, paths: list[str], limit: int, blank: bool = False) -> dict[str, str]:
         contents: Mapping[str, bytes] = self.files.read_many(paths, limit=limit) if paths else {}
         found = {path: _text(contents[path]) for path in paths if path in contents}
-        return {path: text for path, text in found.items() if text.strip()}
+        return {path: text for path, text in found.items() if text is not None and (blank or text.strip())}
 
 
 _PAPERS = 200
 """More documents of one kind than this are not looked at."""
 
 
-def _text(content: bytes) -> str:
+def _text(content: bytes) -> str | None:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return ""
-    return "" if "\0" in text else text
+        return None
+    return None if "\0" in text else text
 
 
 def _printable(path: str) -> bool:

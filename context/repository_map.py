@@ -1,5 +1,6 @@
 """Where a task is likely to be worked on: files of the base by relevance, with what they define."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -8,6 +9,7 @@ from andon.context.neighbours import imported
 from andon.context.plain import one_line, size
 from andon.context.ranking import FileWords, Ranked, counted, named, query_of, ranked
 from andon.context.reader import Reader
+from andon.context.substance import is_empty, is_slight
 from andon.context.symbols import Symbol, names_in, symbols
 from andon.context.words import words_of
 from andon.records.task import Task
@@ -24,6 +26,7 @@ _BEHIND = 3
 _OUTLINED = 8
 """So many of the places are shown with their definitions."""
 _SYMBOLS, _TEST_SYMBOLS = 4, 2
+_PATH = re.compile(r"[\w./-]+")
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class RepositoryMap:
     tests: tuple[str, ...] = ()
     """The same for tests."""
     strong: bool = True
-    """False: the words of the task hardly occur."""
+    """False: the words of the task hardly occur, and it names no file."""
     by_path: int = 0
     """Files that were ranked by their paths alone."""
     paths: tuple[str, ...] = ()
@@ -57,24 +60,61 @@ def map_of(reader: Reader, task: Task) -> RepositoryMap:
     pool = [path for path in reader.paths if is_code(path)] or list(reader.paths)
     if not sight.query or not pool:
         return RepositoryMap()
+    told = _told(task, pool)
     paths = {path: found for path in pool if (found := named(sight.query, path))}
-    near = _nearest(pool, ranked(sight.query, paths, len(pool)).paths)
-    sight.texts = reader.sources(near, limit=_FILE_BYTES)
-    words = paths | {path: _seen(sight, path) for path in sight.texts}
+    near = _nearest(pool, list(dict.fromkeys([*told, *ranked(sight.query, paths, len(pool)).paths])))
+    sources = reader.sources(near, limit=_FILE_BYTES, blank=True)
+    # Whatever it is called, nobody works at a file that holds nothing, unless the task names it.
+    empty = {path for path, text in sources.items() if is_empty(path, text) and path not in told}
+    sight.texts = {path: text for path, text in sources.items() if path not in empty}
+    words = {path: found for path, found in paths.items() if path not in empty}
+    words |= {path: _seen(sight, path) for path in sight.texts}
     order = ranked(sight.query, words, len(pool))
     tests = [path for path in order.paths if is_test(path)][:_TESTS]
-    places = [path for path in order.paths if not is_test(path)][:_PLACES]
-    # A symptom is told in the words of one module and has its cause in one that it imports.
-    behind = [path for place in places[:_OUTLINED] for path in imported(reader, place, sight.texts.get(place, ""))]
-    behind = [path for path in dict.fromkeys(behind) if path not in places and not is_test(path)][:_BEHIND]
+    places, behind = _places(reader, sight, order, told)
     outlined = [path for path in (*places[:_OUTLINED], *behind, *tests) if path in sight.texts]
-    places += behind
     sight.symbols = symbols({path: sight.texts[path] for path in outlined})
     shown = _within(
         [_line(sight, order, path, _SYMBOLS) for path in places],
         [_line(sight, order, path, _TEST_SYMBOLS) for path in tests],
     )
-    return RepositoryMap(*shown, paths=(*places, *tests), strong=order.strong, by_path=len(pool) - len(near))
+    return RepositoryMap(
+        *shown, paths=(*places, *tests), strong=order.strong or bool(told), by_path=len(pool) - len(near)
+    )
+
+
+def _told(task: Task, pool: Sequence[str]) -> list[str]:
+    """Return the files of `pool` whose paths stand in the task, those it names to be read first in front."""
+    first = [path for entry in task.context_paths if (path := entry.strip().strip("`").removeprefix("./"))]
+    text = "\n".join([task.title, *task.acceptance_criteria, *task.constraints])
+    known = set(pool)
+    written = [path for word in _PATH.findall(text) if (path := word.removeprefix("./").rstrip("."))]
+    return [path for path in dict.fromkeys([*first, *written]) if path in known]
+
+
+def _places(reader: Reader, sight: _Sight, order: Ranked, told: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the likely places and which of them stand there because others import them.
+
+    What the task names comes first, then what that imports, then the others, best first. Files that define nothing
+    come last.
+    """
+    order_of = {path: number for number, path in enumerate(order.paths)}
+    slight = [path for path in order.paths if path not in told and is_slight(sight.texts.get(path, ""))]
+    beside = sorted(_imported(reader, sight, told), key=lambda path: order_of.get(path, len(order_of)))
+    beside = [path for path in beside if path not in slight][:_BEHIND]
+    ranks = [path for path in dict.fromkeys([*told, *beside, *order.paths]) if path not in slight]
+    places = [path for path in ranks if not is_test(path)][:_PLACES]
+    # A symptom is told in the words of one module and has its cause in one that it imports.
+    behind = [path for path in _imported(reader, sight, places[:_OUTLINED]) if path not in places]
+    behind = sorted(behind, key=lambda path: is_slight(sight.texts[path]))[:_BEHIND]
+    rest = [path for path in slight if path not in behind and not is_test(path)]
+    return [*places, *behind, *rest[: _PLACES - len(places)]], [*beside, *behind]
+
+
+def _imported(reader: Reader, sight: _Sight, paths: Sequence[str]) -> list[str]:
+    """Return what the files at `paths` import beside each other, tests and what holds no code apart."""
+    found = dict.fromkeys(each for path in paths for each in imported(reader, path, sight.texts.get(path, "")))
+    return [path for path in found if path in sight.texts and path not in paths and not is_test(path)]
 
 
 def _nearest(pool: Sequence[str], named_first: Sequence[str]) -> list[str]:

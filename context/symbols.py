@@ -27,7 +27,7 @@ class Symbol(NamedTuple):
     """One definition of a file."""
 
     name: str
-    """With its class before it: `Store.read`."""
+    """In Python with its class before it: `Store.read`."""
     first: int
     """Its first line, from 1."""
     last: int

@@ -75,6 +75,7 @@ def _tests(comparison: Comparison) -> list[str]:
         "Weaker than at the base": comparison.weakened,
         "Fixed": cases(comparison.fixed),
         "New, and fail on the base": cases(comparison.new_failing_at_base),
+        "New, and pass on the base too": cases(comparison.new_passing_at_base),
         "Edited, and fail on the base as edited": cases(comparison.strengthened),
     }
     lines: list[str] = []

@@ -75,7 +75,7 @@ async def agents_phase(
     )
     ask = OwnTool(
         ASK_PERSON,
-        "Ask a person what must be known before there can be a plan. Once; say what you will do if nobody answers.",
+        "Ask a person what must be known before there can be a plan. Once; propose the answer you would go on with.",
         AskPerson,
         lane.ask_person,
         judge=partial(judge_question, lane),

@@ -27,6 +27,7 @@ def plan_packet(lane: LaneTrees, plan: Plan) -> str:
 def looking_packet(lane: LaneTrees, plan: Plan, comparison: Comparison) -> str:
     """Return what looks at the checked change next: a specialised reviewer's packet, or the reviewer's."""
     job, report, rounds = lane.job, lane.report, lane.job.settings.limits.review_rounds
+    diff = lane.store.diff(lane.base_tree, lane.tree)
     packet = reviewer_packet(
         job.task,
         job.project,
@@ -38,13 +39,13 @@ def looking_packet(lane: LaneTrees, plan: Plan, comparison: Comparison) -> str:
         lane.head,
         comparison,
         lane.outside_plan(),
-        lane.store.diff(lane.base_tree, lane.tree),
+        diff,
         lane.store.diff(lane.reviewed, lane.tree) if lane.reviewed else "",
         lane.amendments.granted,
         lane.allowed_paths(),
         base=lane.base,
         said=report.summary if report else "",
-        near=_near(lane, plan),
+        near=_near(lane, plan, diff=diff),
     )
     looked = lane.looked
     if len(looked) < len(job.reviewers):
@@ -56,7 +57,7 @@ def looking_packet(lane: LaneTrees, plan: Plan, comparison: Comparison) -> str:
 
 def repair_of(lane: LaneTrees, plan: Plan, comparison: Comparison, review: Review) -> str:
     """Return what the executor starts a repair from."""
-    job = lane.job
+    job, diff = lane.job, lane.store.diff(lane.base_tree, lane.tree)
     packet = repair_packet(
         job.task,
         job.project,
@@ -65,12 +66,12 @@ def repair_of(lane: LaneTrees, plan: Plan, comparison: Comparison, review: Revie
         lane.setup,
         review,
         comparison,
-        lane.store.diff(lane.base_tree, lane.tree),
-        _near(lane, plan),
+        diff,
+        _near(lane, plan, diff=diff),
         last=lane.last_review,
     )
     return with_said(packet, lane.said)
 
 
-def _near(lane: LaneTrees, plan: Plan, shown: Sequence[str] = ()) -> Near:
-    return near_plan(Reader(lane.job.files, is_hidden, clean_text), lane.job.task, plan, shown)
+def _near(lane: LaneTrees, plan: Plan, shown: Sequence[str] = (), diff: str = "") -> Near:
+    return near_plan(Reader(lane.job.files, is_hidden, clean_text), lane.job.task, plan, shown, diff)

@@ -115,7 +115,8 @@ def build_toolset(
             raise ended(error) from error
 
     bindings = bind(workbench.sandbox, workbench.setup, workbench.docs, workbench.command_seconds)
-    tools = [_curated(workbench, name, bindings[name]) for name in ROLE_TOOLS[role]]
+    edits = "edit_file" in ROLE_TOOLS[role]
+    tools = [_curated(workbench, name, bindings[name], edits=edits) for name in ROLE_TOOLS[role]]
     tools += [_own(tool, workbench.stop) for tool in own]
     with _untouched_logging():
         return MCPServer(
@@ -274,9 +275,9 @@ async def decide(workbench: Workbench, role: Role, own: Mapping[str, OwnTool], n
         return Decision(verdict="refuse", rule="judge-failed", reason=f"the call could not be judged: {error!r}")
 
 
-def _curated(workbench: Workbench, name: str, binding: Binding) -> Tool:
+def _curated(workbench: Workbench, name: str, binding: Binding, *, edits: bool) -> Tool:
     definition = DEFINITIONS[name]
-    description = definition.description.replace("{seconds}", f"{workbench.command_seconds:g}")
+    description = definition.described(seconds=workbench.command_seconds, edits=edits)
 
     def run(arguments: Mapping[str, Any], context: Any) -> Awaitable[str]:
         return binding(arguments)

@@ -71,6 +71,8 @@ class Comparison(Record):
     """New at the head and passing."""
     new_failing_at_base: list[str] = Field(default_factory=list)
     """New tests that pass at the head and fail when put on the base: they show the change."""
+    new_passing_at_base: list[str] = Field(default_factory=list)
+    """New tests that pass at the head and when put on the base: they show that something stays as it was."""
     strengthened: list[str] = Field(default_factory=list)
     """Edited tests that pass at the head and whose new version fails when put on the base: they show the change too."""
     gone: list[str] = Field(default_factory=list)

@@ -6,15 +6,16 @@ import unicodedata
 ORIGIN_CHARACTERS = 120
 """A longer origin is cut."""
 _TAG = re.compile(r"<[\s/]{0,8}data(\d{0,9})\b", re.IGNORECASE)
-_UNSAFE = re.compile(r'["<>`]')
+_UNSAFE = str.maketrans({'"': "'", "`": "'", "<": "‹", ">": "›"})
+"""What would end the attribute or pass for a tag, and look-alikes that do not."""
 
 
 def framed(text: str, origin: str) -> str:
     """Return `text` as `<data from="ORIGIN">`, its lines, `</data>`.
 
     Where anything in `text` looks like such a line the tag is `data1`, or the first after it that does not occur, so
-    the frame cannot be closed from inside. `origin` is put on one line without quotes, angle brackets and invisible
-    characters, in at most ORIGIN_CHARACTERS. Line ends at the end of `text` are left out.
+    the frame cannot be closed from inside. `origin` is put on one line without invisible characters, quotes
+    as `'` and angle brackets as `‹›`, in at most ORIGIN_CHARACTERS. Line ends at the end of `text` are left out.
     """
     body = text.rstrip("\n")
     tag = _tag(f"{body}\n{origin}")
@@ -30,5 +31,5 @@ def _tag(text: str) -> str:
 
 def _origin(origin: str) -> str:
     seen = "".join(" " if unicodedata.category(one)[0] in "CZ" else one for one in origin)
-    line = " ".join(_UNSAFE.sub("'", seen).split())
+    line = " ".join(seen.translate(_UNSAFE).split())
     return line if len(line) <= ORIGIN_CHARACTERS else f"{line[: ORIGIN_CHARACTERS - 1]}…"

@@ -5,13 +5,13 @@ import errno
 import hashlib
 import posixpath
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from andon.guardrails.arguments import Edit
 from andon.guardrails.output import clean_text, show_hidden
 from andon.guardrails.paths import is_hidden
 from andon.guardrails.redact import MARKER, without_secrets
 from andon.sandbox.protocol import Sandbox
+from andon.tools.edit_lines import Lines, cut_line
 from andon.tools.failure import ToolFailed
 
 LISTED = 400
@@ -20,10 +20,6 @@ FILE_BYTES = 2_000_000
 """The largest file that is read or edited."""
 READ_BYTES = 24_000
 """Most bytes of a file that one answer holds."""
-SHOWN_CHANGES = 80
-"""Most lines shown after an edit."""
-LINE_CHARACTERS = 2_000
-"""Longer lines are cut in the answer."""
 
 
 async def list_files(sandbox: Sandbox, path: str = ".") -> str:
@@ -56,7 +52,7 @@ async def read_file(sandbox: Sandbox, path: str, start: int = 1, lines: int = 40
         return f"{path}: empty file"
     if start > len(all_lines):
         raise ToolFailed(f"{path} has {_count(len(all_lines), 'line')}; start is {start}")
-    shown = _fitting([_cut_line(clean_text(line)) for line in all_lines[start - 1 : start - 1 + lines]])
+    shown = _fitting([cut_line(clean_text(line)) for line in all_lines[start - 1 : start - 1 + lines]])
     end = start - 1 + len(shown)
     more = f"; the next part begins at start={end + 1}" if end < len(all_lines) else ""
     kind = ", CRLF line ends" if ending == "\r\n" else ""
@@ -64,7 +60,7 @@ async def read_file(sandbox: Sandbox, path: str, start: int = 1, lines: int = 40
 
 
 async def edit_file(sandbox: Sandbox, path: str, edits: Sequence[Edit]) -> str:
-    """Make exact replacements, in order, all of them or none, and return the changed lines with their numbers.
+    """Make exact replacements, in order, all of them or none, and return what changed; see `Lines.shown`.
 
     Line ends stay as they are in the file; an edit is matched without regard to which they are.
 
@@ -77,11 +73,11 @@ async def edit_file(sandbox: Sandbox, path: str, edits: Sequence[Edit]) -> str:
     for number, edit in enumerate(edits, start=1):
         _refuse_markers(text, edit.old, f"edit {number} of {len(edits)}: old")
         _refuse_markers(edit.old, edit.new, f"edit {number} of {len(edits)}: new")
-    regions: list[_Region] = []
+    lines = Lines(text)
     for number, edit in enumerate(edits, start=1):
-        text = _replaced(text, edit, f"edit {number} of {len(edits)}", path, regions)
-    await _write(sandbox, path, text.replace("\n", ending).encode(), expected=hashlib.sha256(before).hexdigest())
-    return _edited(path, text, regions)
+        _replace(lines, edit, f"edit {number} of {len(edits)}", path)
+    await _write(sandbox, path, lines.text.replace("\n", ending).encode(), expected=hashlib.sha256(before).hexdigest())
+    return "\n".join([f"edited {path}: {_count(len(edits), 'replacement')}", *lines.shown()])
 
 
 async def write_file(sandbox: Sandbox, path: str, content: str) -> str:
@@ -111,12 +107,6 @@ def _refuse_markers(there: str, given: str, which: str) -> None:
                 f"{which} holds {marker}, which only stands in answers in place of a secret; nothing was changed: "
                 "edit the text around it and leave the secret where it is"
             )
-
-
-@dataclass
-class _Region:
-    start: int
-    length: int
 
 
 async def _names(sandbox: Sandbox, folder: str) -> list[str]:
@@ -217,15 +207,9 @@ def _fitting(lines: Sequence[str]) -> list[str]:
     return kept
 
 
-def _cut_line(line: str) -> str:
-    if len(line) <= LINE_CHARACTERS:
-        return line
-    half = LINE_CHARACTERS // 2
-    return f"{line[:half]}[… {len(line) - 2 * half} characters cut]{line[-half:]}"
-
-
-def _replaced(text: str, edit: Edit, which: str, path: str, regions: list[_Region]) -> str:
-    """Return `text` with one replacement made; `regions` follows where earlier ones lie."""
+def _replace(lines: Lines, edit: Edit, which: str, path: str) -> None:
+    """Make one replacement, or raise with why it cannot be made."""
+    text = lines.text
     lf_text = "\r" not in text
     old = edit.old.replace("\r\n", "\n") if lf_text else edit.old
     new = edit.new.replace("\r\n", "\n") if lf_text else edit.new
@@ -234,12 +218,7 @@ def _replaced(text: str, edit: Edit, which: str, path: str, regions: list[_Regio
     count = text.count(old)
     if count != 1:
         raise ToolFailed(f"{which}: old {_where(text, old, count, path)}; nothing was changed")
-    at = text.index(old)
-    for region in regions:
-        if region.start > at:
-            region.start += len(new) - len(old)
-    regions.append(_Region(at, len(new)))
-    return text[:at] + new + text[at + len(old) :]
+    lines.replace(text.index(old), old, new)
 
 
 def _where(text: str, old: str, count: int, path: str) -> str:
@@ -261,25 +240,7 @@ def _closest(text: str, old: str) -> str:
     if not near:
         return ", nor does a line like its first; read the file again"
     number = next(position for position, line in enumerate(lines, start=1) if line[:300] == near[0])
-    return f"; the closest to its first line is line {number}: {_cut_line(without_secrets(clean_text(near[0])))!r}"
-
-
-def _edited(path: str, text: str, regions: Sequence[_Region]) -> str:
-    lines = without_secrets(text).split("\n")
-    changed: set[int] = set()
-    for region in regions:
-        # The last character belongs to the last changed line, also where it is its line end.
-        end = region.start + max(region.length - 1, 0)
-        changed.update(range(text.count("\n", 0, region.start), text.count("\n", 0, end) + 1))
-    shown: list[str] = []
-    for number in sorted(changed):
-        # Regions that do not touch are set apart, or they read like consecutive lines.
-        shown += ["…"] if shown and number - 1 not in changed else []
-        shown.append(f"{number + 1}: {_cut_line(clean_text(lines[number]))}")
-    if len(shown) > SHOWN_CHANGES:
-        half = SHOWN_CHANGES // 2
-        shown[half:-half] = [f"[… {len(shown) - 2 * half} lines cut; read_file shows them]"]
-    return "\n".join([f"edited {path}: {_count(len(regions), 'replacement')}", *shown])
+    return f"; the closest to its first line is line {number}: {cut_line(without_secrets(clean_text(near[0])))!r}"
 
 
 def _count(number: int, what: str) -> str:

@@ -1,24 +1,26 @@
 """A test run as models read it: the same text whenever and wherever the same tests end the same way."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 
 from andon.guardrails.output import clean
 from andon.records.checks import TestOutcome
+from andon.tools.explanations import explained, is_place, place_of, reason
 from andon.tools.report import timeless
 from andon.tools.runs import NO_PROGRAM, TestRun
 
 _ORDER: tuple[TestOutcome, ...] = ("failed", "error", "passed", "skipped")
 _FULL = 5
 """So many failures are explained in full: more of them mostly repeat one cause, and stay in every later request."""
-_SHOWN = 40
-_EXPLANATION = 700
-_FIRST_LINE = 160
+_REASONS_BYTES = 5_000
+"""What the failures after those may take with one line of reason each; the rest is named alone."""
 _ALIKE_BYTES = 1_000
 _REST_BYTES = 2_000
 _TAIL_BYTES = 4_000
-_PLACE = re.compile(r"\S+:\d+")
+_PLACED = 3
+"""Of so many failures alike each is told with its place."""
+_PASSED, _PASSED_BYTES = 8, 600
+"""So many tests that passed beside failures are told by name."""
 
 
 def render_tests(run: TestRun) -> str:
@@ -33,13 +35,46 @@ def render_tests(run: TestRun) -> str:
     count = Counter(run.tests.values())
     lines = [status, ", ".join(f"{count[outcome]} {outcome}" for outcome in _ORDER if count[outcome])]
     groups = _alike(run)
-    for number, names in enumerate(groups[:_SHOWN]):
-        lines.append(f"{run.tests[names[0]]} {names[0]}")
-        lines += [f"  {line}" for line in _explained(run.failures.get(names[0], ""), full=number < _FULL)]
-        lines += [f"  the same in {len(names) - 1} more: {_listed(names[1:], _ALIKE_BYTES)}"] if names[1:] else []
-    rest = [name for names in groups[_SHOWN:] for name in names]
-    lines += [f"[… {len(rest)} more failures: {_listed(rest, _REST_BYTES)}]"] if rest else []
-    return "\n".join(lines)
+    seen: set[str] = set()
+    room = _REASONS_BYTES
+    for number, names in enumerate(groups):
+        told = _told(run, names, seen if number < _FULL else None)
+        room -= sum(len(line.encode()) + 1 for line in told) if number >= _FULL else 0
+        if room < 0:
+            rest = [name for left in groups[number:] for name in left]
+            lines.append(f"[… {len(rest)} more failures: {_listed(rest, _REST_BYTES)}]")
+            break
+        lines += told
+    return "\n".join([*lines, *_passed_beside(run)])
+
+
+def _told(run: TestRun, names: Sequence[str], seen: set[str] | None) -> list[str]:
+    """Return the lines about tests that failed alike: the first with its reason, in full if `seen`; others by name."""
+    failure = run.failures.get(names[0], "")
+    lines = [f"{run.tests[names[0]]} {names[0]}"]
+    lines += [f"  {line}" for line in (reason(failure) if seen is None else explained(failure, seen))]
+    return lines + ([f"  the same in {len(names) - 1} more: {_others(run, names)}"] if names[1:] else [])
+
+
+def _others(run: TestRun, names: Sequence[str]) -> str:
+    """Return all `names` but the first, with their places where they are few and lie elsewhere than that."""
+    first, *others = ((name, place_of(run.failures.get(name, ""))) for name in names)
+    if len(others) > _PLACED or all(place in ("", first[1]) for _, place in others):
+        return _listed(names[1:], _ALIKE_BYTES)
+    return ", ".join(f"{name} ({place})" if place else name for name, place in others)
+
+
+def _passed_beside(run: TestRun) -> list[str]:
+    """Return which tests passed in the files of those that failed, where they are few."""
+    red = {name.partition("::")[0] for name, outcome in run.tests.items() if outcome in ("failed", "error")}
+    passed: dict[str, list[str]] = {}
+    for name, outcome in run.tests.items():
+        file, mark, test = name.partition("::")
+        if mark and outcome == "passed" and file in red:
+            passed.setdefault(file, []).append(test)
+    lines = [f"passed in {file}: {', '.join(tests)}" for file, tests in passed.items()]
+    few = sum(map(len, passed.values())) <= _PASSED and len("\n".join(lines).encode()) <= _PASSED_BYTES
+    return lines if few else []
 
 
 def _alike(run: TestRun) -> list[list[str]]:
@@ -47,7 +82,7 @@ def _alike(run: TestRun) -> list[list[str]]:
     groups: dict[tuple[str, str], list[str]] = {}
     for name, outcome in run.tests.items():
         if outcome in ("failed", "error"):
-            why = [line for line in run.failures.get(name, "").split("\n") if line and not _PLACE.fullmatch(line)]
+            why = [line for line in run.failures.get(name, "").split("\n") if line and not is_place(line)]
             # What nothing explains is not known to be alike.
             groups.setdefault((outcome, "\n".join(why) or name), []).append(name)
     return list(groups.values())
@@ -64,14 +99,6 @@ def _listed(names: Sequence[str], room: int) -> str:
             return f"{', '.join(shown)} and {len(counts) - len(shown)} more"
         shown.append(entry)
     return ", ".join(shown)
-
-
-def _explained(failure: str, *, full: bool) -> list[str]:
-    text = failure if full else next((line for line in failure.split("\n") if line.strip()), "")
-    limit = _EXPLANATION if full else _FIRST_LINE
-    if len(text) > limit:
-        text = f"{text[:limit]} [… {len(text) - limit} more characters; cut]"
-    return [line for line in text.split("\n") if line]
 
 
 def _by_exit_code(run: TestRun) -> list[str]:

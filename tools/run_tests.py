@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from andon.context.commands import name_of
 from andon.records.project import Command, ProjectSetup
 from andon.sandbox.protocol import Sandbox
 from andon.tools.failure import ToolFailed
@@ -22,12 +23,12 @@ async def run_tests(sandbox: Sandbox, setup: ProjectSetup, select: Sequence[str]
     everything: list[tuple[Command, list[str]]] = [(command, []) for command in setup.tests]
     chosen = _chosen(setup.tests, select) if select else everything
     if not chosen:
-        commands = ", ".join(" ".join(command.argv) for command in setup.tests)
+        commands = ", ".join(name_of(command) for command in setup.tests)
         raise ToolFailed(f"tests can be selected with pytest only; this project runs {commands}: leave select out")
     parts = []
     for command, names in chosen:
         run = await run_test_command(sandbox, command, select=names, time_limit=seconds)
-        title = [" ".join(command.argv) + ("" if command.cwd == "." else f" (in {command.cwd})")] * (len(chosen) > 1)
+        title = [name_of(command)] * (len(chosen) > 1)
         parts.append("\n".join([*title, render_tests(run)]))
     return "\n\n".join(parts)
 

@@ -1,6 +1,7 @@
 """search: lines that match, over tracked and new files."""
 
 import posixpath
+import re
 
 from andon.guardrails.output import clean, clean_text
 from andon.guardrails.paths import is_hidden
@@ -11,24 +12,39 @@ from andon.tools.failure import ToolFailed
 MATCHES = 100
 """Most lines one answer holds."""
 _LINE_CHARACTERS = 300
+_NO_CASE = "(?i)"
+PERL = re.compile(r"\\[dDpPAzZ]|\(\?")
+"""What other engines know and POSIX ones take for letters, or for a mistake."""
+_SYNTAX = (
+    "it is a POSIX extended regular expression: [0-9] for \\d, (a|b) for (?:a|b), no look-around; "
+    "(?i) in front ignores case, fixed=true takes it literally"
+)
 
 
 async def search(sandbox: Sandbox, pattern: str, path: str = ".", fixed: bool = False) -> str:
     """Return matching lines as `path:line:text` in the order of paths.
 
+    A `pattern` that begins with `(?i)` and is not `fixed` ignores case.
+
     Raises:
         ToolFailed: `pattern` is no regular expression, or `path` does not exist.
     """
     options = ["-F" if fixed else "-E", "-nIz", "--untracked", "--no-color", "--full-name"]
-    argv = ["git", "--literal-pathspecs", "grep", *options, "-e", pattern, "--", posixpath.normpath(path)]
+    wanted = pattern
+    if not fixed and pattern.startswith(_NO_CASE) and pattern != _NO_CASE:
+        options, wanted = [*options, "-i"], pattern.removeprefix(_NO_CASE)
+    argv = ["git", "--literal-pathspecs", "grep", *options, "-e", wanted, "--", posixpath.normpath(path)]
     done = await sandbox.run(argv, time_limit=60, output_cap=1_000_000)
     if done.timed_out:
         raise ToolFailed("the search took longer than 60 s; name a folder")
     if done.exit_code > 1:
-        raise ToolFailed(f"git grep failed: {clean(done.output, cap=500).strip()}")
+        why = clean(done.output, cap=500).strip()
+        raise ToolFailed(f"git grep failed: {why}" + (f"\nOf the pattern: {_SYNTAX}." if "-e option" in why else ""))
     matches = [found for line in done.output.split(b"\n") if (found := _match(line)) and not is_hidden(found[0])]
     if not matches:
-        return "no matches" if not done.dropped else "too many matches; narrow the pattern or name a folder"
+        if done.dropped:
+            return "too many matches; narrow the pattern or name a folder"
+        return f"no matches for this pattern: {_SYNTAX}" if not fixed and PERL.search(wanted) else "no matches"
     shown = [f"{clean_text(name)}:{number}:{_cut(text)}" for name, number, text in matches[:MATCHES]]
     if len(matches) > MATCHES or done.dropped:
         more = "many" if done.dropped else str(len(matches) - MATCHES)

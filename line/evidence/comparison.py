@@ -70,6 +70,7 @@ def compare(
         fixed=[name for name in steady if before.get(name) in _RED and name not in commands and _mended(after, name)],
         new_passing=new_passing,
         new_failing_at_base=[name for name in new_passing if _fails(new_on_old, name)],
+        new_passing_at_base=[name for name in new_passing if new_on_old.get(name) == "passed"],
         strengthened=[
             name
             for name in steady

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 import openai
@@ -28,7 +28,7 @@ from andon.records.errors import RunError
 from andon.records.events import Events
 from andon.records.plan import ChangeReport, PlanPayload
 from andon.records.ports import Steps
-from andon.records.review import Review
+from andon.records.review import Review, SpecialistReview
 from andon.records.stops import StopCode
 
 ROLES: tuple[Role, ...] = ("planner", "executor", "reviewer")
@@ -167,7 +167,8 @@ async def test_an_answer_is_stored_counted_and_reported(
     assert (call.name, call.arguments, call.call_id) == ("read_file", '{"path": "a"}', "c_read_file_0")
     assert response.usage.input_tokens_details.cached_tokens == 3
     usage = {
-        "requests": 1, "input_tokens": 11, "output_tokens": 7, "cached_tokens": 3, "estimated": 0, "cost": None,
+        "requests": 1, "input_tokens": 11, "output_tokens": 7, "cached_tokens": 3, "cache_write_tokens": 0,
+        "estimated": 0, "cost": None,
     }  # fmt: skip
     so_far = {"model_calls": 1, "tokens": 18, "cost": None}
     assert seen == [("model.answered", {"role": "planner", "tools": ["read_file"], "usage": usage, "so_far": so_far})]
@@ -355,8 +356,8 @@ async def test_tokens_that_a_provider_does_not_count_are_estimated_from_the_text
     await ask(model)
 
     assert seen[0][1]["usage"] == {
-        "requests": 1, "input_tokens": sent, "output_tokens": got, "cached_tokens": 0, "estimated": estimated,
-        "cost": None,
+        "requests": 1, "input_tokens": sent, "output_tokens": got, "cached_tokens": 0, "cache_write_tokens": 0,
+        "estimated": estimated, "cost": None,
     }  # fmt: skip
 
 
@@ -384,6 +385,8 @@ class Pass:
     """A line that lets everything pass."""
 
     waits = False
+    last_review = False
+    stands_against: ClassVar[list[str]] = []
 
     async def answered(self) -> Start | Told:
         raise NotImplementedError
@@ -396,6 +399,9 @@ class Pass:
 
     async def change_ready(self, report: ChangeReport) -> str:
         return "PACKET reviewer"
+
+    async def specialist_says(self, review: SpecialistReview) -> str:
+        raise NotImplementedError
 
     async def changes_wanted(self, review: Review) -> str:
         return "PACKET repair"

@@ -20,7 +20,9 @@ from andon.agents.answers import IncompleteAnswer, ModelAnswer
 from andon.agents.models import named_model
 from andon.agents.provider_calls import complete_answer
 from andon.agents.streaming import Streamed
+from andon.guardrails.prices import cost_of, shipped_prices
 from andon.records.errors import RunError
+from andon.records.result import Usage
 from andon.records.stops import StopCode
 
 FOLDER = Path(__file__).parents[3] / "shared" / "provider_traffic"
@@ -300,11 +302,34 @@ async def test_what_was_used_is_counted(name: str) -> None:
     usage = (await recorded.answer()).usage
     details = usage.input_tokens_details
 
-    assert (usage.requests, usage.input_tokens, usage.output_tokens, details.cached_tokens) == (1, *counted(recorded))
+    told = (usage.input_tokens, usage.output_tokens, details.cached_tokens, details.cache_write_tokens)
+    assert (usage.requests, told) == (1, counted(recorded))
 
 
-def counted(recorded: Recording) -> tuple[int, int, int]:
-    """Tokens sent, received and read from the cache, as the provider said it."""
+@pytest.mark.parametrize(
+    ("name", "usage", "cost"),
+    [
+        # 7 tokens at 3 dollars a million, 1,069 at 3.75 and 60 at 15.
+        ("anthropic_cache_write", {"input_tokens": 1076, "output_tokens": 60, "cache_write_tokens": 1069}, "0.004930"),
+        # 6 tokens at 3 dollars a million, 1,069 at 0.30, 85 at 3.75 and 110 at 15.
+        (
+            "anthropic_cache_read",
+            {"input_tokens": 1160, "output_tokens": 110, "cached_tokens": 1069, "cache_write_tokens": 85},
+            "0.002308",
+        ),
+    ],
+)
+async def test_what_claude_writes_to_its_cache_is_counted_and_priced_apart(
+    name: str, usage: dict[str, int], cost: str
+) -> None:
+    used = ModelAnswer.of(await recording(name).answer()).counted(str)
+
+    assert used == Usage(requests=1, **usage)
+    assert str(cost_of(used, shipped_prices().price_of("anthropic/claude-sonnet-4-6"))) == cost
+
+
+def counted(recorded: Recording) -> tuple[int, int, int, int]:
+    """Tokens sent, received, read from the cache and written to it, as the provider said it."""
     answer = recorded.said["response"]
     if "json" in answer:
         said = answer["json"]["usage"]
@@ -313,11 +338,13 @@ def counted(recorded: Recording) -> tuple[int, int, int]:
         told = [event.get("response", event).get("usage") for event in events]
         said = next(usage for usage in reversed(told) if usage)
     if "prompt_tokens" in said:
-        return said["prompt_tokens"], said["completion_tokens"], said["prompt_tokens_details"]["cached_tokens"]
+        return said["prompt_tokens"], said["completion_tokens"], said["prompt_tokens_details"]["cached_tokens"], 0
     if "input_tokens_details" in said:
-        return said["input_tokens"], said["output_tokens"], said["input_tokens_details"]["cached_tokens"]
-    read = said["cache_read_input_tokens"]
-    return said["input_tokens"] + read + said["cache_creation_input_tokens"], said["output_tokens"], read
+        details = said["input_tokens_details"]
+        written = details.get("cache_write_tokens", 0)
+        return said["input_tokens"], said["output_tokens"], details["cached_tokens"], written
+    read, written = said["cache_read_input_tokens"], said["cache_creation_input_tokens"]
+    return said["input_tokens"] + read + written, said["output_tokens"], read, written
 
 
 @pytest.mark.parametrize("name", list(REFUSED))

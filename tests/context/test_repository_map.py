@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Mapping
 
+import pytest
+
 from andon.context.reader import Reader
 from andon.context.repository_map import MAP_BYTES, RepositoryMap, map_of
 from andon.records.task import Task
@@ -41,10 +43,46 @@ def test_what_a_likely_place_imports_is_a_place_too(reader: MakeReader) -> None:
     )  # fmt: skip
 
 
+def test_what_a_file_that_the_task_names_imports_stands_before_what_only_speaks_of_the_task(reader: MakeReader) -> None:
+    files = {"shop/order.py": "from shop.supply import coming\n\n\ndef quantity():\n    return coming()\n",
+             "shop/supply.py": "def coming():\n    return 1\n",
+             "shop/packs.py": "def packs():\n    return 'screw packs', 'screw packs'\n"}  # fmt: skip
+    told = task("The screw packs are too few: mend shop/order.py.")
+    read_first = Task(id="t", title="The screw packs are too few", context_paths=["`./shop/order.py`"])
+    for wanted in (told, read_first):
+        assert map_of(reader(files), wanted).paths == ("shop/order.py", "shop/supply.py", "shop/packs.py")
+
+
+@pytest.mark.parametrize("text", ["", " \n\n", "# Prices\n\n", '"""Prices, prices."""\n', '"""Prices."""\n# prices\n'])
+def test_a_file_without_code_is_no_place_unless_the_task_names_it(reader: MakeReader, text: str) -> None:
+    files = {"prices/__init__.py": text, "prices/table.py": PRICES, "tests/prices/__init__.py": text}
+    places = ("prices/table.py: load_prices 1-2, format_price 5-6",)
+    assert map_of(reader(files), task("Mend prices")) == RepositoryMap(places, paths=("prices/table.py",))
+    assert map_of(reader(files), task("Export prices from prices/__init__.py")).places == (
+        "prices/__init__.py", *places,
+    )  # fmt: skip
+
+
+def test_a_file_that_only_passes_on_what_others_define_stands_behind_what_they_import(reader: MakeReader) -> None:
+    files = {
+        "prices/__init__.py": '"""Prices."""\n\nfrom prices.table import load_prices\n',
+        "prices/table.py": "from money import euros\n\n\ndef load_prices():\n    return euros()\n",
+        "money.py": "def euros():\n    return []\n",
+    }
+    assert map_of(reader(files), task("Mend prices")).paths == ("prices/table.py", "money.py", "prices/__init__.py")
+
+
+def test_what_cannot_be_read_is_not_taken_for_empty(reader: MakeReader) -> None:
+    files: dict[str, str | bytes] = {"prices.py": b"\xff", "price.py": "x" * 300_000}
+    assert map_of(reader(files), task("Mend prices")).places == ("price.py", "prices.py")
+
+
 def test_names_meet_words_however_they_are_written(reader: MakeReader) -> None:
     files = {"a.js": "function savedStocks() {}\n", "b.js": "function other() {}\n"}
     assert map_of(reader(files), task("Saving a stock fails")).places == ("a.js: savedStocks 1",)
-    assert map_of(reader({"watch_list.go": "", "b.go": "x"}), task("Empty watchlist")).places == ("watch_list.go",)
+    assert map_of(reader({"watch_list.go": "package x", "b.go": "x"}), task("Empty watchlist")).places == (
+        "watch_list.go",
+    )
 
 
 def test_criteria_count_less_than_the_title(reader: MakeReader) -> None:
@@ -61,6 +99,9 @@ def test_words_that_occur_nowhere_are_no_strong_match_and_give_no_place(reader: 
 def test_a_match_of_the_criteria_alone_is_not_a_strong_one(reader: MakeReader) -> None:
     found = map_of(reader({"session.py": OTHER, "b.py": "x = 1\n"}), task("Quantum teleporter", "a session stays"))
     assert (found.places, found.strong) == (("session.py",), False)
+    told = Task(id="t", title="Quantum teleporter", context_paths=["b.py"])
+    found = map_of(reader({"session.py": OTHER, "b.py": "x = 1\n"}), told)
+    assert (found.places, found.strong) == (("b.py",), True)
 
 
 def test_what_agents_may_not_see_is_not_on_the_map(reader: MakeReader) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from andon.context.base import BaseFiles
-from andon.context.settings import Checks, Limits, Models, Provider, Settings, load_settings
+from andon.context.settings import Checks, LaneSettings, Limits, Models, Provider, Settings, load_settings
 from andon.records.budget import Allowance, Price
 from andon.records.errors import UserError
 
@@ -39,6 +39,9 @@ base_url = "https://models.example.org:8443/v1"
 test = [["python", "-m", "pytest", "-q"], "npm test -- 'a b'"]
 static = []
 audit = false
+[lanes.default]
+[lanes.nightly]
+reviewers = ["security", "tests", "release-notes"]
 [protected_paths]
 authentication = ["src/auth/", "*.pem"]
 """
@@ -81,6 +84,7 @@ def test_every_key_is_read_whatever_the_newlines_or_byte_order_mark(base: MakeFi
         models=Models(default="provider/model", reviewer="provider/other", stream=False),
         provider=Provider(base_url="https://models.example.org:8443/v1"),
         checks=Checks(test=[("python", "-m", "pytest", "-q"), ("npm", "test", "--", "a b")], static=[], audit=False),
+        lanes={"default": LaneSettings(), "nightly": LaneSettings(reviewers=["security", "tests", "release-notes"])},
         protected_paths={"authentication": ["src/auth/", "*.pem"]},
     )
 
@@ -136,6 +140,18 @@ def test_every_key_is_read_whatever_the_newlines_or_byte_order_mark(base: MakeFi
         ("[checks]\ntest = ['a && b']\n", ": checks.test.0: holds '&&', but commands run without a shell"),
         ("[checks]\ntest = ['cd x; b']\n", ": checks.test.0: holds 'x;', but commands run without a shell"),
         ("[checks]\nstatic = ['CI=1 ruff']\n", ": checks.static.0: must begin with a program, not 'CI=1'. "),
+        (
+            "[lanes.a]\nreviewers = ['style']\n",
+            ": lanes.a.reviewers.0: Input should be 'security', 'tests' or 'release-",
+        ),
+        ("[lanes.a]\nreviewers = 'tests'\n", ": lanes.a.reviewers: Input should be a valid list. "),
+        (
+            "[lanes.a]\nreviewers = ['tests', 'security', 'tests']\n",
+            ": lanes.a.reviewers: names 'tests' twice: each reviewer looks once in a round. Correct the key",
+        ),
+        ("[lanes.a]\nreviewer = ['tests']\n", ": lanes.a.reviewer: unknown field"),
+        ("[lanes]\nreviewers = ['tests']\n", ": lanes.reviewers: Input should be a valid dictionary"),
+        ("[lanes.'a b']\nreviewers = []\n", ": lanes.a b.[key]: cannot be the name of a lane: write letters"),
         ("[protected_paths]\nbilling = 'x'\n", ": protected_paths.billing: Input should be a valid list. "),
         ("[protected_paths]\nbilling = ['']\n", ": protected_paths.billing.0: String should have at least 1 character"),
     ],

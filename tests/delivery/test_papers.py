@@ -180,6 +180,7 @@ def test_every_group_of_tests_is_named_below_the_table() -> None:
         "edited",
         "fixed",
         "new_failing_at_base",
+        "new_passing_at_base",
         "strengthened",
     ]
     comparison = Comparison.model_validate({"outcome": "red-new"} | {group: [group] for group in groups})
@@ -191,6 +192,7 @@ def test_every_group_of_tests_is_named_below_the_table() -> None:
         *("", "Pass only because the test was edited:", "", "- `edited`"),
         *("", "Fixed:", "", "- `fixed`"),
         *("", "New, and fail on the base:", "", "- `new_failing_at_base`"),
+        *("", "New, and pass on the base too:", "", "- `new_passing_at_base`"),
         *("", "Edited, and fail on the base as edited:", "", "- `strengthened`"),
     ]
 

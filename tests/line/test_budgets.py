@@ -10,6 +10,7 @@ import pytest
 from agents import Usage as SdkUsage
 from agents.testing import ModelStep
 from lane_kit import CHANGE, FILES, call, git, make_repository, plan, report, review, run_line
+from openai.types.responses.response_usage import InputTokensDetails
 
 from andon.line.steps import Answer, Gate
 from andon.records.calls import Role
@@ -163,17 +164,35 @@ def test_a_model_that_heeds_the_refusal_delivers(repo: Path) -> None:
 def test_the_result_tells_tokens_and_money_of_the_run_and_of_each_role(tmp_path: Path) -> None:
     ran = run_line(repository(tmp_path, PRICE), *counted(*GOOD), names=NAMES)
 
-    one = {"requests": 1, "input_tokens": 100, "output_tokens": 10, "cached_tokens": 0, "estimated": 0}
+    tokens = {"input_tokens": 100, "output_tokens": 10, "cached_tokens": 0, "cache_write_tokens": 0}
+    one = {"requests": 1, **tokens, "estimated": 0}
     written = json.loads((ran.folder / "result.json").read_text())
     assert written["usage"] == {
-        "requests": 5, "input_tokens": 500, "output_tokens": 50, "cached_tokens": 0, "estimated": 0,
-        "cost": "0.001500",
+        "requests": 5, "input_tokens": 500, "output_tokens": 50, "cached_tokens": 0, "cache_write_tokens": 0,
+        "estimated": 0, "cost": "0.001500",
     }  # fmt: skip
     assert written["usage_by_role"] == {
         "planner": one | {"cost": "0.000300"},
         "executor": {name: 3 * value for name, value in one.items()} | {"cost": "0.000900"},
         "reviewer": one | {"cost": "0.000300"},
     }
+
+
+def test_what_is_written_to_the_provider_s_cache_is_told_apart_and_costs_what_the_settings_say(tmp_path: Path) -> None:
+    details = InputTokensDetails(cached_tokens=10, cache_write_tokens=80)
+    kept = SdkUsage(requests=1, input_tokens=100, output_tokens=10, total_tokens=110, input_tokens_details=details)
+    answers = [ModelStep(output=answer, usage=kept) for answer in GOOD]
+    ran = run_line(repository(tmp_path, PRICE + "cache_write = 4\n"), *answers, names=NAMES)
+
+    # 10 tokens at 2 dollars a million, 10 at 0.50, 80 at 4 and 10 at 10.
+    one = Usage(
+        requests=1, input_tokens=100, output_tokens=10, cached_tokens=10, cache_write_tokens=80,
+        cost=Decimal("0.000445"),
+    )  # fmt: skip
+    assert ran.result.usage_by_role["planner"] == one
+    answered = [data for _, data in ran.kinds("model.answered")]
+    assert [Usage.model_validate(data["usage"]) for data in answered] == [one] * 5
+    assert answered[-1]["so_far"] == {"model_calls": 5, "tokens": 550, "cost": "0.002225"}
 
 
 def test_models_without_a_price_run_and_their_cost_is_not_known(tmp_path: Path) -> None:

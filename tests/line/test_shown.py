@@ -128,5 +128,5 @@ def test_a_second_review_is_shown_what_changed_since_the_first(tmp_path: Path) -
     mend = [call("edit_file", path="calc.py", edits=[{"old": "return a - b", "new": "return -b + a"}])]
     ran = run_line(root, [plan()], *CHANGE, [report()], [review("changes")], mend, [report()], passed())
     assert ran.result.stop_code == "delivered"
-    since = "# Changed since review 1; the diff from the base has it\n- calc.py +1 -1: lines 6\n"
+    since = "# Changed since review 1: these lines of the diff below\n- calc.py +1 -1: line 6; removed:\n"
     assert since in ran.first_inputs()[-1]

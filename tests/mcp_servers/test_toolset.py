@@ -19,6 +19,8 @@ from andon.records.calls import Role
 from andon.records.stops import StopCode
 from andon.sandbox.protocol import Finished
 
+GIT_EDITS = "; add, restore -- FILE (new files count without add)"
+
 
 class Journal(Protocol):
     events: list[tuple[str, dict[str, Any]]]
@@ -61,6 +63,19 @@ async def test_a_role_sees_its_tools_in_few_bytes(bench: Bench, role: Role, limi
     listed = [{"name": tool.name, "description": tool.description, "input_schema": tool.input_schema} for tool in tools]
     assert len(json.dumps(listed).encode()) <= limit
     assert all(tool.output_schema is None for tool in tools)
+
+
+@pytest.mark.parametrize(
+    ("role", "may"),
+    [("planner", ""), ("reviewer", ""), ("executor", GIT_EDITS), ("client", GIT_EDITS)],
+)
+async def test_git_says_to_each_role_what_that_role_may_do(bench: Bench, role: Role, may: str) -> None:
+    async with Client(build_toolset(bench.workbench, role)) as client:
+        told = {tool.name: tool.description for tool in (await client.list_tools()).tools}["git"]
+    assert told == (
+        f"Local git: status diff log show blame ls-files grep rev-parse, branch --list{may}. "
+        "The line commits and publishes. Output over 10000 bytes is cut in the middle."
+    )
 
 
 async def test_schemas_say_what_the_judge_holds_calls_to(bench: Bench) -> None:
@@ -118,7 +133,7 @@ async def test_every_tool_answers_plain_text_with_what_is_not_ours_as_data(bench
     assert answers == [
         (False, "2 files\n" + _data("list_files src", "src/app.py\nsrc/auth/login.py")),
         (False, _data("search", "src/app.py:1:x = 1")),
-        (False, "edited src/app.py: 1 replacement\n" + _data("edit_file src/app.py", "1: x = [2]")),
+        (False, "edited src/app.py: 1 replacement\n" + _data("edit_file src/app.py", "1 +x = [2]")),
         (False, "wrote src/new.json: 1 line (new file)"),
         (False, "src/new.json: lines 1-1 of 1\n" + _data("read_file src/new.json", '{"a": 1}')),
         (False, "exit code 0\n" + _data("run_command cat src/app.py", "x = [2]")),
@@ -202,11 +217,13 @@ async def test_no_secret_leaves_with_an_answer_and_the_event_counts_what_was_tak
         (False, _data("search src", found)),
         (False, "exit code 0\n" + _data(origin, "[redacted: github-token]")),
     ]
-    edited = _data("edit_file src/app.py", "2: other = '[redacted: known-secret]'")
+    edited = _data(
+        "edit_file src/app.py", "1  token = '[redacted: github-token]'\n2 +other = '[redacted: known-secret]'"
+    )
     assert answers[4] == (False, f"edited src/app.py: 1 replacement\n{edited}")
     both = {"github-token": 1, "known-secret": 1}
     assert [data.get("redacted") for _, data in bench.journal.events] == [
-        both, both, {"github-token": 1}, {"known-secret": 1}, {"known-secret": 1},
+        both, both, {"github-token": 1}, {"known-secret": 1}, both,
     ]  # fmt: skip
     assert key not in str(bench.journal.events)
     assert await bench.workbench.sandbox.read("src/app.py", limit=1000) == text.replace("plain", "other").encode()
@@ -232,7 +249,7 @@ async def test_a_marker_that_stands_in_the_file_itself_is_text_like_any_other(be
     await bench.workbench.sandbox.write("src/app.py", b"MARK = '[redacted: email]'\n")
     edit = {"old": "= '[redacted: email]'", "new": "= '[redacted: email] '"}
     answer = await _call(bench, "edit_file", {"path": "src/app.py", "edits": [edit]})
-    edited = _data("edit_file src/app.py", "1: MARK = '[redacted: email] '")
+    edited = _data("edit_file src/app.py", "1 +MARK = '[redacted: email] '")
     assert answer == (False, f"edited src/app.py: 1 replacement\n{edited}")
 
 

@@ -90,14 +90,46 @@ async def test_edits_are_made_in_order_and_show_the_changed_lines(start: Start) 
     sandbox = await start({"a.py": "a = 1\nb = 2\nc = 3\n"})
     edits = [Edit(old="c = 3", new="c = 30"), Edit(old="a = 1\n", new="a = 10\naa = 11\n"), Edit(old="30", new="33")]
     said = await edit_file(sandbox, "a.py", edits)
-    assert said == "edited a.py: 3 replacements\n1: a = 10\n2: aa = 11\n…\n4: c = 33"
+    assert said == "edited a.py: 3 replacements\n1 +a = 10\n2 +aa = 11\n3  b = 2\n4 +c = 33"
     assert await sandbox.read("a.py", limit=100) == b"a = 10\naa = 11\nb = 2\nc = 33\n"
 
 
 async def test_many_changed_lines_are_cut_in_the_middle(start: Start) -> None:
     sandbox = await start({"a.txt": "x\n"})
-    lines = (await edit_file(sandbox, "a.txt", [Edit(old="x", new="y\n" * 200)])).split("\n")
+    lines = (await edit_file(sandbox, "a.txt", [Edit(old="x", new="y\n" * 199)])).split("\n")
     assert (len(lines), lines[41]) == (82, "[… 120 lines cut; read_file shows them]")
+
+
+async def test_what_was_removed_is_told_by_its_old_line_numbers_between_the_lines_that_stayed(start: Start) -> None:
+    sandbox = await start({"a.txt": "".join(f"l{number}\n" for number in range(1, 13))})
+    edits = [
+        Edit(old="l2\nl3\nl4\n", new="l2\nl4\n"),
+        Edit(old="l7\nl8\nl9\n", new=""),
+        Edit(old="l10", new="ten\n10"),
+        Edit(old="l11\nl12\n", new="l11\n"),
+    ]
+    assert await edit_file(sandbox, "a.txt", edits) == (
+        "edited a.txt: 4 replacements\n"
+        "2  l2\n[line 3 removed]\n3  l4\n…\n5  l6\n6 +ten\n7 +10\n8  l11\n[line 12 removed]"
+    )
+    assert await sandbox.read("a.txt", limit=100) == b"l1\nl2\nl4\nl5\nl6\nten\n10\nl11\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "said"),
+    [
+        ("a\nb\n", "b\n", "", "1  a\n[line 2 removed]"),
+        ("a\nb", "\nb", "", "1  a\n[line 2 removed]"),
+        ("a\nb\n", "a\nb\n", "", "[lines 1-2 removed]"),
+        ("a\nb\n", "b\n", "b\nc\n", "2  b\n3 +c"),
+        ("a\nb", "b", "c ", "1  a\n2 +c "),
+    ],
+)
+async def test_no_line_beyond_the_end_of_the_file_is_shown(
+    start: Start, text: str, old: str, new: str, said: str
+) -> None:
+    sandbox = await start({"a.txt": text})
+    assert await edit_file(sandbox, "a.txt", [Edit(old=old, new=new)]) == f"edited a.txt: 1 replacement\n{said}"
 
 
 async def test_an_edit_keeps_crlf_line_ends_and_the_executable_bit(start: Start) -> None:

@@ -65,7 +65,8 @@ failed a.test.js::same
   should loosely deep-equal
   {
     a: 2
-  }"""
+  }
+passed in a.test.js: adds, outer::inner::works, parent, parent::child"""
 
 
 def node(*argv: str, cwd: str = ".") -> Command:

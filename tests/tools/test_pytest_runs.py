@@ -1,6 +1,7 @@
 """A pytest that could not begin is told apart from red tests."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -8,6 +9,7 @@ from andon.records.project import Command
 from andon.sandbox.protocol import Sandbox
 from andon.tools.pytest_runs import why_not_begun
 from andon.tools.rendering import render_tests
+from andon.tools.runs import TestRun
 from andon.tools.testing import run_test_command
 
 Start = Callable[[dict[str, str | bytes]], Awaitable[Sandbox]]
@@ -93,6 +95,92 @@ async def test_failures_alike_are_told_once_with_their_ids(start: Start) -> None
         "  E   ValueError: invalid literal for int() with base 10: 'x'\n"
         "  the same in 2 more: test_b.py::test_v (2 cases)"
     )
+
+
+async def test_every_failure_has_its_reason_the_first_five_in_full(start: Start) -> None:
+    tests = "".join(f"def test_{n}():\n    a = {n}\n    assert a < 0, 'why {n}'\n\n" for n in range(1, 8))
+    wide = "def test_wide():\n    raise ValueError('x' * 300)\n"
+    sandbox = await start({"test_a.py": tests + wide})
+    text = render_tests(await run_test_command(sandbox, PYTEST, time_limit=60))
+    full = "".join(
+        f"failed test_a.py::test_{n}\n  test_a.py:{4 * n - 1}\n  E   AssertionError: why {n}\n  E   assert {n} < 0\n"
+        for n in range(1, 6)
+    )
+    assert text == (
+        f"exit code 1\n8 failed\n{full}"
+        "failed test_a.py::test_6\n  test_a.py:23: AssertionError: why 6\n"
+        "failed test_a.py::test_7\n  test_a.py:27: AssertionError: why 7\n"
+        f"failed test_a.py::test_wide\n  test_a.py:30: ValueError: {'x' * 134} [… 166 more characters; cut]"
+    )
+
+
+def test_failures_for_whose_reasons_there_is_no_room_are_named_and_counted() -> None:
+    names = [f"tests/test_a.py::test_{n:03}" for n in range(200)]
+    failures = {name: f"{name[:15]}:{n}\nE   assert {n} == 0" for n, name in enumerate(names)}
+    run = TestRun(1, False, "test-id", dict.fromkeys(names, "failed"), failures)
+    lines = render_tests(run).split("\n")
+    reasons = [line for line in lines if line.startswith("  tests/test_a.py:") and ": assert " in line]
+    told = sum(line.startswith("failed ") for line in lines)
+    assert (len(reasons), lines[-1].partition(":")[0]) == (told - 5, f"[… {200 - told} more failures")
+    assert 60 < told < 100 and len("\n".join(lines).encode()) < 9_000
+
+
+PAGE = """class Page:
+    text = "<p>" + "x" * 300
+    def __repr__(self):
+        return "<Page>"
+
+def test_one():
+    assert "one" in Page().text
+
+def test_two():
+    assert "two" in Page().text
+"""
+
+
+async def test_what_an_earlier_failure_told_is_not_told_again(start: Start) -> None:
+    sandbox = await start({"test_page.py": PAGE})
+    lines = render_tests(await run_test_command(sandbox, PYTEST, time_limit=60)).split("\n")
+    later = lines.index("failed test_page.py::test_two")
+    assert any("where" in line for line in lines[:later])
+    assert lines[later + 1] == "  test_page.py:10"
+    assert lines[later + 2].startswith("  E   AssertionError: assert 'two' in ")
+    assert len(lines[later + 2]) < 200
+    assert not any("where" in line for line in lines[later:])
+
+
+async def test_of_two_long_values_what_differs_is_told_in_full_and_in_one_line(start: Start) -> None:
+    first = "".join(f"def test_{n}():\n    assert 0, 'why {n}'\n\n" for n in range(5))
+    long = "ROWS = {f'key_{n}': n for n in range(40)}\n\ndef test_row():\n    assert {**ROWS, 'key_30': 9} == ROWS\n"
+    more = "\ndef test_list():\n    assert [*range(99), 1] == [*range(99), 2]\n"
+    sandbox = await start({"test_a.py": first, "test_z.py": long + more})
+    run = await run_test_command(sandbox, PYTEST, time_limit=60)
+    text = render_tests(run)
+    assert text.endswith(
+        "failed test_z.py::test_list\n  test_z.py:7: At index 99 diff: 1 != 2\n"
+        "failed test_z.py::test_row\n  test_z.py:4: Differing items: {'key_30': 9} != {'key_30': 30}"
+    )
+    alone = render_tests(await run_test_command(sandbox, PYTEST, select=["test_z.py::test_row"], time_limit=60))
+    assert alone.endswith("\n  E     Differing items:\n  E     {'key_30': 9} != {'key_30': 30}")
+
+
+async def test_values_that_pytest_cut_alike_come_with_the_way_to_see_them(start: Start) -> None:
+    rows = "def rows(last):\n    return {'rows': [{'name': f'n{n}', 'v': n} for n in range(20)] + [last]}\n"
+    sandbox = await start({"test_a.py": f"{rows}\ndef test_rows():\n    assert rows(1) == rows(2)\n"})
+    text = render_tests(await run_test_command(sandbox, PYTEST, time_limit=60))
+    assert text.endswith("\n  [pytest cut both sides: run the test with -vv by run_command to see them whole]")
+
+
+def test_few_failures_alike_are_told_with_their_places_and_those_that_passed_beside_them_by_name() -> None:
+    red = {f"t.py::test_{n}": f"t.py:{n}\nE   assert 0" for n in (3, 6)}
+    tests: dict[str, Any] = {**dict.fromkeys(red, "failed"), "t.py::A::test_ok": "passed", "u.py::b": "passed"}
+    assert render_tests(TestRun(1, False, "test-id", tests, red)) == (
+        "exit code 1\n2 failed, 2 passed\n"
+        "failed t.py::test_3\n  t.py:3\n  E   assert 0\n  the same in 1 more: t.py::test_6 (t.py:6)\n"
+        "passed in t.py: A::test_ok"
+    )
+    many: dict[str, Any] = {**tests, **dict.fromkeys([f"t.py::c{n}" for n in range(8)], "passed")}
+    assert "passed in" not in render_tests(TestRun(1, False, "test-id", many, red))
 
 
 async def test_a_large_suite_reads_short_whatever_its_colour(start: Start) -> None:

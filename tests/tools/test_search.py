@@ -40,8 +40,28 @@ async def test_many_matches_and_long_lines_are_cut(start: Start) -> None:
     assert (await search(sandbox, "needle")).endswith("x[…]")
 
 
-@pytest.mark.parametrize("pattern", ["(", "[a", "a{2,1}"])
-async def test_a_pattern_that_is_none_says_so(start: Start, pattern: str) -> None:
+SYNTAX = (
+    "it is a POSIX extended regular expression: [0-9] for \\d, (a|b) for (?:a|b), no look-around; "
+    "(?i) in front ignores case, fixed=true takes it literally"
+)
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a", "a{2,1}", "a(?=b)", "x(?i)", "(?i)(?:a)", "(?i)"])
+async def test_a_pattern_that_is_none_says_so_and_what_one_is(start: Start, pattern: str) -> None:
     sandbox = await start({"a.txt": "x\n"})
-    with pytest.raises(ToolFailed, match="git grep failed"):
+    with pytest.raises(ToolFailed, match=r"^git grep failed: fatal: ") as failed:
         await search(sandbox, pattern)
+    assert str(failed.value).endswith(f"\nOf the pattern: {SYNTAX}.")
+
+
+async def test_case_is_ignored_where_the_pattern_begins_so(start: Start) -> None:
+    sandbox = await start({"a.py": "Watch = 1\nwatch(?i)\n"})
+    assert await search(sandbox, "(?i)^WATCH") == "a.py:1:Watch = 1\na.py:2:watch(?i)"
+    assert await search(sandbox, "^WATCH") == "no matches"
+    assert await search(sandbox, "(?i)", fixed=True) == "a.py:2:watch(?i)"
+
+
+async def test_finding_nothing_with_the_syntax_of_another_engine_says_what_is_understood(start: Start) -> None:
+    sandbox = await start({"a.py": "x = 1\n"})
+    assert await search(sandbox, r"x = \d+") == f"no matches for this pattern: {SYNTAX}"
+    assert await search(sandbox, r"x = \d+", fixed=True) == "no matches"

@@ -70,7 +70,8 @@ failed tests/test_a.py::test_tmp
   E   AssertionError: assert '/tmp/pytest/test_tmp0' == 'x'
   E
   E     - x
-  E     + /tmp/pytest/test_tmp0"""
+  E     + /tmp/pytest/test_tmp0
+passed in tests/test_a.py: TestX::test_b[1], test_ok"""
 
 
 async def test_pytest_results_are_known_by_test_id(start: Start) -> None:
@@ -246,8 +247,7 @@ async def test_the_tool_runs_every_test_command(start: Start) -> None:
     other = Command(kind="test", runner="other", argv=("true",), cwd=".")
     setup = ProjectSetup(tests=[PYTEST, other])
     assert await run_tests(sandbox, setup, [], seconds=60) == (
-        "python -m pytest\nexit code 0\n1 passed\n\n"
-        "true\nexit code 0\nthe command succeeded; it does not tell results by test"
+        "pytest\nexit code 0\n1 passed\n\ntrue\nexit code 0\nthe command succeeded; it does not tell results by test"
     )
     assert await run_tests(sandbox, setup, ["test_a.py::test_a"], seconds=60) == "exit code 0\n1 passed"
 
@@ -256,8 +256,8 @@ async def test_the_tool_says_what_it_cannot_run(start: Start) -> None:
     sandbox = await start({"a.py": ""})
     with pytest.raises(ToolFailed, match="no test command is known"):
         await run_tests(sandbox, ProjectSetup(), [], seconds=60)
-    npm = ProjectSetup(tests=[Command(kind="test", runner="npm", argv=("npm", "test"))])
-    with pytest.raises(ToolFailed, match="this project runs npm test: leave select out"):
+    npm = ProjectSetup(tests=[Command(kind="test", runner="npm", argv=("npm", "test"), cwd="web")])
+    with pytest.raises(ToolFailed, match=r"this project runs npm test \(in web\): leave select out"):
         await run_tests(sandbox, npm, ["a.py"], seconds=60)
 
 
@@ -268,7 +268,7 @@ async def test_projects_of_a_monorepo_are_told_apart_and_a_selection_reaches_the
     setup = ProjectSetup(tests=commands)
     red = "exit code 1\n1 failed\nfailed tests/test_a.py::test_a\n  tests/test_a.py:2\n  E   assert 2 == 1"
     assert await run_tests(sandbox, setup, [], seconds=60) == (
-        f"python -m pytest (in api)\n{red}\n\npython -m pytest (in lib)\nexit code 0\n1 passed"
+        f"pytest (in api)\n{red}\n\npytest (in lib)\nexit code 0\n1 passed"
     )
     assert await run_tests(sandbox, setup, ["lib/tests/test_a.py"], seconds=60) == "exit code 0\n1 passed"
     assert await run_tests(sandbox, setup, ["api/tests/test_a.py::test_a"], seconds=60) == red

@@ -131,7 +131,7 @@ def test_new_tests_that_fail_on_the_base_code_show_the_change() -> None:
         head_tests_at_base=[suite("failed", a="passed", b="failed", c="passed"), files("failed", f="error")],
     )
     # `d` was not seen at all, which is no failure; `f.py` could not be collected, which is one of every test in it.
-    assert comparison.new_failing_at_base == ["b", "f.py::t"]
+    assert (comparison.new_failing_at_base, comparison.new_passing_at_base) == (["b", "f.py::t"], ["c"])
 
 
 def test_an_edited_test_whose_new_version_fails_on_the_base_code_shows_the_change() -> None:

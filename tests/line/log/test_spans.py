@@ -88,6 +88,7 @@ def test_attributes_are_those_of_the_conventions(ran: Ran) -> None:
     usage = {key: value for key, value in facts(chat).items() if key.startswith("gen_ai.usage.")}
     assert set(usage) == {
         "gen_ai.usage.input_tokens", "gen_ai.usage.output_tokens", "gen_ai.usage.cache_read.input_tokens",
+        "gen_ai.usage.cache_creation.input_tokens",
     }  # fmt: skip
     named = {key: value for key, value in facts(chat).items() if key not in usage and not key.startswith("andon.")}
     assert (chat["kind"], named) == (
