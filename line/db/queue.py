@@ -11,7 +11,6 @@ from andon.line.db.foreign import result_of
 from andon.line.db.rows import Run, run_of
 from andon.line.db.workers import DEAD_AFTER
 from andon.line.durable.giving_up import result_without_work
-from andon.line.durable.task_status import note_ends
 from andon.records.errors import UserError
 from andon.records.stops import StopCode
 
@@ -101,7 +100,6 @@ def claim(db: Database, worker: str, only: str | None = None) -> Claim | None:
     it had begun before), while its provider rests, or while as many runs ask that one as may. A run whose question
     nobody answered in time is ended, and so is one that is to stop and has no worker, and one whose worker died at
     its attempt number `MOST_ATTEMPTS`; their lanes count that. `Run.attempt` is how often the phase was claimed.
-    What has ended, by whomever, is noted where it was queued: see `note_ends`.
 
     A row written by another version of andon stays as it is, for a worker of that version; the next one is given.
     A worker without a fresh beat gets nothing: the others would take it away at once.
@@ -117,13 +115,11 @@ def claim(db: Database, worker: str, only: str | None = None) -> Claim | None:
         elif why == "stopped":
             _stop(db, row["id"])
         else:
-            break
+            return _take(db, worker, only, passed)
         _count_end(db, row["id"])
         # One whose row changed meanwhile has its turn at the next look.
         passed.add(row["id"])
-    # Before anything is taken: what fails here loses no claim.
-    note_ends(db)
-    return _take(db, worker, only, passed) if found else None
+    return None
 
 
 def _next(read: _Read, now: str, only: str | None, passed: Collection[str]) -> tuple[Row, Why | _Over] | None:

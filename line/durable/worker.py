@@ -1,6 +1,7 @@
 """A worker: claims runs while it has free slots and works on one phase of each at a time."""
 
 import asyncio
+import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from andon.line.durable.heartbeat import EVERY, Heartbeat
 from andon.line.durable.notices import Notice
 from andon.line.durable.phase_task import Phases, PhaseTask
 from andon.line.durable.reach import Reach
+from andon.line.durable.task_status import note_ends
 from andon.line.identity import host_name
 from andon.line.resumable import can_go_on
 from andon.line.uninterrupted import uninterrupted
@@ -35,6 +37,8 @@ _IDLE_LOOK = 0.8
 _IDLE_AFTER = 30.0
 _SWEEP_EVERY = 3600.0
 """Seconds between two looks for what can be deleted."""
+_NOTE_EVERY = 5.0
+"""Seconds between two looks for what has ended elsewhere: see `note_ends`."""
 
 
 class Worker:
@@ -122,8 +126,11 @@ class Worker:
 
     async def _look_on(self, coming: ComingEngine) -> None:
         now = asyncio.get_running_loop().time
-        busy, swept_at = now(), now()
+        busy, swept_at, noted_at = now(), now(), -math.inf
         while not self._over:
+            if now() - noted_at > _NOTE_EVERY:
+                noted_at = now()
+                await self._note()
             if now() - swept_at > _SWEEP_EVERY:
                 swept_at = now()
                 await self._sweep(coming.engine)
@@ -134,12 +141,17 @@ class Worker:
             if begun or self._tasks:
                 busy = now()
             elif self._once or (self._only and await self._out_of_reach(self._only)):
-                return
+                return await self._note()
             else:
                 # The next run is to find it there.
                 coming.need()
             if not begun:
                 await self._pause(_LOOK if now() - busy < _IDLE_AFTER else _IDLE_LOOK)
+
+    async def _note(self) -> None:
+        """Tell tasks of this machine what became of their runs elsewhere."""
+        with suppress(RunError, UserError):
+            await self._reach(note_ends, self._db)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):

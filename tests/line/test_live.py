@@ -240,8 +240,8 @@ def test_claude_is_asked_with_its_own_key_at_its_own_address(repo: Path) -> None
     assert (result["stop_code"], result["answered_by"], result["checks"]["outcome"]) == ("delivered", CLAUDE, "green")
     used = result["usage"]
     assert (used["requests"], used["input_tokens"], used["cached_tokens"]) == (5, 55, 15)
-    # 8 tokens at 5, 3 at 0.50 and 7 at 25 dollars a million, five times, each rounded up.
-    assert used["cost"] == "0.001085"
+    # 6 tokens at 5, 2 that the cache took at 6.25, 3 that it had at 0.50 and 7 at 25 dollars a million, five times.
+    assert used["cost"] == "0.001095"
     assert {asked.path for asked in wire.requests} == {"/v1/messages"}
     assert len(wire.requests) == 8
 

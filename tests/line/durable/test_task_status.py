@@ -1,5 +1,6 @@
 """A task of queue.json gets the status of its run's end, whoever ended it and on whichever machine."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from contextlib import closing
@@ -7,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import worker_kit
 from database_kit import result_of
-from runs_kit import WORKER, alive, begun, db, ended, parked, queued, repo
+from runs_kit import WORKER, begun, db, ended, parked, queued, repo
 
 from andon.line.db import messages, queue, runs
 from andon.line.db.again import again
@@ -18,6 +20,7 @@ from andon.line.durable.giving_up import refuse
 from andon.line.durable.phase_task import PhaseTask
 from andon.line.durable.reach import Reach
 from andon.line.durable.task_status import note_ends
+from andon.line.durable.worker import Worker
 from andon.records.errors import RunError, UserError
 from andon.records.stops import StopCode
 
@@ -43,9 +46,12 @@ def set_by_a_person(repo: Path, status: str) -> None:
     (repo / QUEUE).write_text(json.dumps([task | {"status": status}]))
 
 
-def look(db: Database) -> None:
+def look(db: Database, folder: Path) -> None:
     """Let a worker of this machine look for work where there is none."""
-    assert queue.claim(db, alive(db, worker="here:8:4567")) is None
+    name = "here:8:4567"
+    asyncio.run(Worker(db, name, worker_kit.Counting(db, name, folder), once=True).work())
+    with db.transaction() as tx:
+        tx.execute("DELETE FROM workers WHERE id = ?", [name])
 
 
 def expires(db: Database, run: Run) -> None:
@@ -91,10 +97,15 @@ def ends_on_another_machine(db: Database, run: Run) -> None:
     ],
 )
 def test_a_run_that_ends_without_its_phase_here_is_noted_at_a_workers_next_look(
-    db: Database, repo: Path, happens: Callable[[Database, Run], None], status: str, noted: dict[str, Any]
+    db: Database,
+    repo: Path,
+    tmp_path: Path,
+    happens: Callable[[Database, Run], None],
+    status: str,
+    noted: dict[str, Any],
 ) -> None:
     happens(db, queued(db, repo))
-    look(db)
+    look(db, tmp_path)
     assert entry(repo) == (status, noted)
 
 
@@ -120,18 +131,20 @@ async def test_a_run_that_is_given_up_or_refused_is_noted_by_its_worker(
     assert entry(repo) == (status, noted)
 
 
-def test_a_run_that_is_taken_back_before_it_began_leaves_its_task_pending(db: Database, repo: Path) -> None:
+def test_a_run_that_is_taken_back_before_it_began_leaves_its_task_pending(
+    db: Database, repo: Path, tmp_path: Path
+) -> None:
     before = (repo / QUEUE).read_bytes()
     messages.stop(db, queued(db, repo).id, "andon run, whose engine cannot be launched")
-    look(db)
+    look(db, tmp_path)
     assert (repo / QUEUE).read_bytes() == before
 
 
-def test_what_a_person_changes_afterwards_stays(db: Database, repo: Path) -> None:
+def test_what_a_person_changes_afterwards_stays(db: Database, repo: Path, tmp_path: Path) -> None:
     ended(db, begun(db, queued(db, repo)), StopCode.FAILED_REVIEW)
-    look(db)
+    look(db, tmp_path)
     set_by_a_person(repo, "pending")
-    look(db)
+    look(db, tmp_path)
     assert entry(repo) == ("pending", last("failed-review", 20))
 
 
@@ -151,12 +164,12 @@ def test_what_the_runs_own_worker_wrote_of_its_end_is_left_as_it_is(db: Database
     assert entry(repo) == ("failed-review", last("failed-review", 20))
 
 
-def test_a_run_that_goes_on_and_ends_again_is_noted_again(db: Database, repo: Path) -> None:
+def test_a_run_that_goes_on_and_ends_again_is_noted_again(db: Database, repo: Path, tmp_path: Path) -> None:
     ended(db, begun(db, queued(db, repo)), StopCode.PROVIDER_FAILED)
-    look(db)
+    look(db, tmp_path)
     assert entry(repo)[1] == last("provider-failed", 60)
     ended(db, begun(db, again(db, RUN)), StopCode.FAILED_REVIEW)
-    look(db)
+    look(db, tmp_path)
     assert entry(repo)[1] == last("failed-review", 20)
 
 
@@ -219,9 +232,9 @@ def test_many_ends_are_noted_a_part_at_a_time_and_none_is_left(db: Database, rep
     assert seen == [51, 0]
 
 
-def test_a_result_that_a_run_ended_with_is_told_whole(db: Database, repo: Path) -> None:
+def test_a_result_that_a_run_ended_with_is_told_whole(db: Database, repo: Path, tmp_path: Path) -> None:
     run = begun(db, queued(db, repo))
     result = result_of(run, StopCode.DELIVERED).model_copy(update={"branch": run.branch})
     runs.end(db, run.id, WORKER, result=result, delivery=None)
-    look(db)
+    look(db, tmp_path)
     assert entry(repo) == ("ready-for-pr", last("delivered", 0) | {"branch": run.branch})
