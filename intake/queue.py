@@ -5,7 +5,7 @@ import json
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +63,17 @@ def find(queue: Queue, task_id: str) -> Task:
     raise UserError(f"{QUEUE_PATH} has no task {task_id!r}. {listed}")
 
 
-def update_status(path: Path, task_id: str, status: TaskStatus, last_run: Mapping[str, Any]) -> None:
+def update_status(
+    path: Path,
+    task_id: str,
+    status: TaskStatus,
+    last_run: Mapping[str, Any],
+    *,
+    unless: Callable[[Mapping[str, Any]], bool] = lambda entry: False,
+) -> None:
     """Read the queue again and set one entry's status and last run; every other value, key and spelling stays.
+
+    Nothing is set where `unless` holds for the entry; while it is asked nobody else sets anything here.
 
     The file is replaced in one step and keeps its mode, its newlines and its byte order mark. Runs that end at the
     same time wait for each other, so that no status is lost.
@@ -76,14 +85,17 @@ def update_status(path: Path, task_id: str, status: TaskStatus, last_run: Mappin
     try:
         with _alone(real.parent):
             before = _read(real)
-            _replace(real, _with_status(before, task_id, status, last_run))
+            entries = _entries(before)
+            position = [task.id for task in _queue_of(entries).tasks].index(find(_queue_of(entries), task_id).id)
+            if not unless(entries[position]):
+                _replace(real, _with_status(before, entries, position, status, last_run))
     except OSError as error:
         raise UserError(f"{QUEUE_PATH} cannot be written: {error.strerror}. Its status was not updated.") from error
 
 
-def _with_status(before: bytes, task_id: str, status: TaskStatus, last_run: Mapping[str, Any]) -> bytes:
-    entries = _entries(before)
-    position = [task.id for task in _queue_of(entries).tasks].index(find(_queue_of(entries), task_id).id)
+def _with_status(
+    before: bytes, entries: list[Any], position: int, status: TaskStatus, last_run: Mapping[str, Any]
+) -> bytes:
     entry = entries[position]
     entry["status"] = status
     entry["last_run" if "last_run" in entry else "lastRun"] = dict(last_run)

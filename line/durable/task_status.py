@@ -6,7 +6,8 @@ next look of any worker there, or of a command that ends or follows runs. The ro
 """
 
 import json
-from contextlib import suppress
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,38 +17,56 @@ from andon.line.db.foreign import result_of
 from andon.line.identity import host_name
 from andon.records.errors import UserError
 from andon.records.result import RunResult
+from andon.sandbox.bundles import has_commit
+from andon.sandbox.repository import Repository
 
 _AT_ONCE = 100
+_A_DAY = 86_400.0
+"""Seconds for which a file that cannot be written to is tried again."""
+_LATER = (
+    "SELECT 1 FROM runs o WHERE o.repository = r.repository AND o.task_id = r.task_id AND o.host = r.host "
+    "AND o.root = r.root AND o.queued_at > r.queued_at"
+)
 _ENDED = (
-    "SELECT r.*, (SELECT count(*) FROM runs o WHERE o.repository = r.repository AND o.task_id = r.task_id "
-    "AND o.host = r.host AND o.root = r.root AND o.queued_at > r.queued_at) AS later "
-    "FROM runs r WHERE r.host = ? AND r.status = 'ended' AND r.noted_at IS NULL ORDER BY r.ended_at, r.id LIMIT ?"
+    f"SELECT r.*, CASE WHEN EXISTS ({_LATER}) THEN 1 ELSE 0 END AS later FROM runs r "  # noqa: S608
+    "WHERE r.host = ? AND r.status = 'ended' AND r.noted_at IS NULL AND r.ended_at > {now} - ? "
+    "ORDER BY r.ended_at DESC, r.id LIMIT ?"
+)
+_NOTED = (
+    "UPDATE runs AS r SET noted_at = {now} WHERE r.id = ? AND r.status = 'ended' AND r.noted_at IS NULL "
+    "AND r.ended_at = ?"
 )
 
 
 def note_ends(db: Database) -> list[str]:
-    """Set the status of tasks whose runs were queued from checkouts on this machine and have ended since the last look.
+    """Set the status of tasks whose runs were queued from checkouts of this user on this machine and ended since.
 
     Each end is noted once: what a person changes in the file afterwards stays. A task that has a later run, or whose
     entry tells of this end already, is left as it is. Any number of processes may do this at once.
 
-    Returns what could not be set, a sentence for each task; it is not tried again.
+    Returns what could not be set, a sentence for each task; for a day it is tried again.
 
     Raises:
         DatabaseGone: it cannot be reached.
         RunError: `disk-failed`.
     """
     said = []
-    for row in db.read(_ENDED, [host_name(), _AT_ONCE]):
-        if _stands_in_queue(row) and not row["later"]:
-            said += _set(Path(row["root"], QUEUE_PATH), row)
-        with db.transaction() as tx:
-            # One that goes on again meanwhile is noted when it ends.
-            tx.execute(f"UPDATE runs SET noted_at = {db.now} WHERE id = ? AND status = 'ended'", [row["id"]])  # noqa: S608
+    for row in db.read(_ENDED.format(now=db.now), [host_name(), _A_DAY, _AT_ONCE]):
+        if row["later"] or not _stands_in_queue(row):
+            _note(db, row)
+        elif _is_ours(row):
+            said += _set(db, row)
     return said
 
 
-def _set(path: Path, row: Row) -> list[str]:
+def _note(db: Database, row: Row, *conditions: str) -> bool:
+    """Say in the row that its end is noted; False if it was by now, or is not its end any more."""
+    with db.transaction() as tx:
+        tx.execute(" AND ".join([_NOTED.format(now=db.now), *conditions]), [row["id"], row["ended_at"]])
+        return tx.changed == 1
+
+
+def _set(db: Database, row: Row) -> list[str]:
     result = result_of(row)
     last = {
         "runId": row["id"],
@@ -55,28 +74,37 @@ def _set(path: Path, row: Row) -> list[str]:
         "exitCode": result.exit_code,
         "branch": result.branch,
     }
-    if not Path(row["root"]).is_dir() or _told(path, row["task_id"], result):
-        return []
+
+    def unless(entry: Mapping[str, Any]) -> bool:
+        # While the file is locked: a run that began meanwhile writes its own status after this.
+        return not _note(db, row, f"NOT EXISTS ({_LATER})") or _told(entry, result)
+
     try:
-        update_status(path, row["task_id"], result.status, last)
+        update_status(Path(row["root"], QUEUE_PATH), row["task_id"], result.status, last, unless=unless)
     except (UserError, OSError) as error:
         # The row is the truth; a queue file that is gone or broken takes nothing from it.
-        return [f"the task's status was not set to {result.status!r}: {error}"]
+        return [f"{row['root']}: the status of {row['task_id']} was not set to {result.status!r}: {error}"]
     return []
 
 
-def _told(path: Path, task_id: str, result: RunResult) -> bool:
+def _is_ours(row: Row) -> bool:
+    """Say whether what the run was queued from lies here still; of another user it is noted by that one's commands."""
+    root = Path(row["root"])
+    try:
+        return root.stat().st_uid == os.geteuid() and has_commit(Repository.open(root).git_dir, row["base_commit"])
+    except (UserError, OSError, ValueError):
+        return False
+
+
+def _told(entry: Mapping[str, Any], result: RunResult) -> bool:
     """Say whether the entry tells of this end, as the worker that concluded the run in this checkout left it."""
-    with suppress(OSError, ValueError, AttributeError, TypeError):
-        for entry in json.loads(path.read_bytes()):
-            last: Any = entry.get("last_run", entry.get("lastRun"))
-            if task_id in (entry.get("id"), entry.get("task_id")) and last["runId"] == result.run_id:
-                return bool(last.get("stopCode") == str(result.stop_code))
-    return False
+    last = entry.get("last_run", entry.get("lastRun"))
+    told = (result.run_id, str(result.stop_code), result.status)
+    return isinstance(last, Mapping) and (last.get("runId"), last.get("stopCode"), entry.get("status")) == told
 
 
 def _stands_in_queue(row: Row) -> bool:
     try:
         return json.loads(row["options"]).get("queued") is True
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return False

@@ -2,16 +2,19 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+import runs_kit
 import worker_kit
 from database_kit import result_of
-from runs_kit import WORKER, begun, db, ended, parked, queued, repo
+from runs_kit import WORKER, begun, db, ended, parked, repo
 
+from andon.intake.queue import update_status
 from andon.line.db import messages, queue, runs
 from andon.line.db.again import again
 from andon.line.db.database import Database
@@ -23,12 +26,18 @@ from andon.line.durable.task_status import note_ends
 from andon.line.durable.worker import Worker
 from andon.records.errors import RunError, UserError
 from andon.records.stops import StopCode
+from andon.sandbox.repository import Repository
 
 __all__ = ["db", "repo"]
 
 RUN = "20261129-080000-aaaaaa"
 LATER = "20261129-090000-bbbbbb"
 QUEUE = "factory/tasks/queue.json"
+
+
+def queued(db: Database, repo: Path, run_id: str = RUN, **changes: Any) -> Run:
+    """Queue a run on the commit that the repository has."""
+    return runs_kit.queued(db, repo, run_id, **{"base_commit": Repository.open(repo).head()} | changes)
 
 
 def entry(repo: Path) -> tuple[str, dict[str, Any]]:
@@ -152,7 +161,7 @@ def test_what_the_runs_own_worker_wrote_of_its_end_is_left_as_it_is(db: Database
     run = ended(db, begun(db, queued(db, repo)), StopCode.FAILED_REVIEW)
     [task] = json.loads((repo / QUEUE).read_text())
     whole = last("failed-review", 20) | {"proposalFile": "factory/runs/task-001/proposal.md"}
-    (repo / QUEUE).write_text(json.dumps([task | {"status": "done", "last_run": whole}]))
+    (repo / QUEUE).write_text(json.dumps([task | {"status": "failed-review", "last_run": whole}]))
     before = (repo / QUEUE).read_bytes()
     assert note_ends(db) == []
     assert (repo / QUEUE).read_bytes() == before
@@ -204,15 +213,90 @@ def test_a_run_of_another_machine_or_of_words_changes_no_file(
     assert (repo / QUEUE).read_bytes() == before
 
 
+@pytest.mark.parametrize("kept", [{}, {"runId": 7}, {"by": "me"}, None, [], "done"])
+def test_whatever_an_entry_says_of_its_last_run_does_no_harm(db: Database, repo: Path, kept: Any) -> None:
+    ended(db, begun(db, queued(db, repo)), StopCode.FAILED_REVIEW)
+    [task] = json.loads((repo / QUEUE).read_text())
+    (repo / QUEUE).write_text(json.dumps([task | {"status": "running", "lastRun": kept}]))
+    assert len(note_ends(db)) <= 1
+    assert note_ends(db) == [] or entry(repo)[0] == "running"
+
+
+def test_an_end_that_is_noted_meanwhile_is_not_written_over_what_came_after_it(
+    db: Database, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(db, begun(db, queued(db, repo)), StopCode.FAILED_REVIEW)
+
+    def slow(path: Path, *words: Any, **more: Any) -> None:
+        monkeypatch.undo()
+        note_ends(db)
+        set_by_a_person(repo, "pending")
+        update_status(path, *words, **more)
+
+    monkeypatch.setattr("andon.line.durable.task_status.update_status", slow)
+    note_ends(db)
+    assert entry(repo)[0] == "pending"
+
+
+def test_an_end_gives_way_to_a_run_that_was_queued_meanwhile(
+    db: Database, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(db, begun(db, queued(db, repo, source_key=None)), StopCode.FAILED_REVIEW)
+
+    def slow(path: Path, *words: Any, **more: Any) -> None:
+        queued(db, repo, LATER, branch="factory/other", source_key=None)
+        with db.transaction() as tx:
+            tx.execute("UPDATE runs SET queued_at = queued_at + 1 WHERE id = ?", [LATER])
+        set_by_a_person(repo, "running")
+        update_status(path, *words, **more)
+
+    monkeypatch.setattr("andon.line.durable.task_status.update_status", slow)
+    assert note_ends(db) == []
+    assert entry(repo)[0] == "running"
+    assert note_ends(db) == []
+
+
+def test_the_same_end_of_a_run_that_went_on_is_told_again(db: Database, repo: Path) -> None:
+    ended(db, begun(db, queued(db, repo)), StopCode.PROVIDER_FAILED)
+    note_ends(db)
+    told = entry(repo)
+    ended(db, begun(db, again(db, RUN)), StopCode.PROVIDER_FAILED)
+    set_by_a_person(repo, "running")
+    note_ends(db)
+    assert entry(repo) == told
+
+
+def test_another_repository_that_lies_there_by_now_is_left_alone(db: Database, repo: Path) -> None:
+    messages.stop(db, queued(db, repo, base_commit="d" * 40).id, "somebody", task_too=True)
+    before = (repo / QUEUE).read_bytes()
+    assert note_ends(db) == []
+    assert (repo / QUEUE).read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_checkout_of_another_user_is_left_to_that_ones_commands(db: Database, repo: Path) -> None:
+    messages.stop(db, queued(db, repo).id, "somebody", task_too=True)
+    before = (repo / QUEUE).read_bytes()
+    os.chown(repo, 65_534, 65_534)
+    assert note_ends(db) == []
+    assert (repo / QUEUE).read_bytes() == before
+    os.chown(repo, 0, 0)
+    note_ends(db)
+    assert entry(repo)[0] == "stopped"
+
+
 @pytest.mark.parametrize("text", ["[{", "[]", '{"id": "task-001"}', '[{"id": "task-001", "lastRun": 7}]'])
-def test_a_queue_file_that_cannot_be_written_to_is_told_once_and_left_alone(
+def test_a_queue_file_that_cannot_be_written_to_is_told_left_alone_and_tried_again_for_a_day(
     db: Database, repo: Path, text: str
 ) -> None:
     messages.stop(db, queued(db, repo).id, "somebody", task_too=True)
     (repo / QUEUE).write_text(text)
     [said] = note_ends(db)
-    assert said.startswith("the task's status was not set to 'stopped': factory/tasks/queue.json")
+    assert said.startswith(f"{repo}: the status of task-001 was not set to 'stopped': factory/tasks/queue.json")
     assert (repo / QUEUE).read_text() == text
+    assert note_ends(db) == [said]
+    with db.transaction() as tx:
+        tx.execute("UPDATE runs SET ended_at = ended_at - 86401")
     assert note_ends(db) == []
 
 
