@@ -62,6 +62,7 @@ def queued(
         "repository": identity_of(Repository.open(repo)),
         "host": host_name(),
         "root": str(repo),
+        "base_commit": Repository.open(repo).head(),
         "task": task,
         "branch": f"factory/{task_id}",
         "options": RunOptions(started=1_700_000_000, queued=True),

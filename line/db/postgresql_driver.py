@@ -113,6 +113,10 @@ class PostgresqlConnection:
             return found, len(found)
         except psycopg.Error as error:
             raise meant(error, self._shown, lost=self.lost) from error
+        except KeyboardInterrupt:
+            # What was asked may be on its way still: nothing else can be asked here.
+            self.close()
+            raise
 
     def commit(self) -> None:
         """Keep what was written."""

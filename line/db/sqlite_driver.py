@@ -19,6 +19,8 @@ from andon.records.stops import StopCode
 SQLITE = "sqlite:///"
 """How the URL of a file begins; an absolute path follows, so that there are four slashes."""
 _RETRY_SECONDS = 0.02
+_IN_CLOCK = "user-defined function raised exception"
+"""What Python's sqlite3 makes of whatever is raised while a statement asks the clock."""
 
 
 class SqliteDriver:
@@ -88,6 +90,9 @@ class SqliteConnection:
             rows = cursor.fetchall()
             return rows, len(rows) if cursor.description else max(cursor.rowcount, 0)
         except sqlite3.Error as error:
+            if _IN_CLOCK in str(error):
+                # It cannot fail by itself: the handler of a signal ran in it.
+                raise KeyboardInterrupt from None
             raise _meant(error, self._path) from error
 
     def commit(self) -> None:

@@ -118,7 +118,7 @@ def test_the_evidence_of_a_run_worked_on_elsewhere_is_shown_before_it_is_judged(
     process.answer("[s]top: ", "y")
     process.expect("another worker sees to run")
     process.type("\x03")
-    assert process.end() == 130
+    assert process.end() == 130, process.text
     assert approvals.answers_of(db, RUN) == {"evidence": Answer("yes")}
 
 
@@ -208,7 +208,7 @@ def test_a_task_that_left_the_queue_file_is_told_and_the_run_stopped(
 ) -> None:
     queued(db, repo, task_id="gone")
     assert main(["stop", "-C", str(repo), RUN]) == 0
-    assert "the task's status was not set to 'stopped': factory/tasks/queue.json has no task 'gone'" in (
+    assert f"{repo}: the status of gone was not set to 'stopped': factory/tasks/queue.json has no task 'gone'" in (
         capfd.readouterr().err
     )
 

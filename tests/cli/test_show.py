@@ -67,7 +67,7 @@ def test_a_run_that_was_delivered_is_shown_whole(db: Database, repo: Path, capfd
     lines = shown(repo, capfd, "show", "task-001").splitlines()
     for line in (
         f"run         {RUN}, ended",
-        f"base        {'c' * 40}",
+        f"base        {git(repo, 'rev-parse', 'HEAD')}",
         "branch      factory/task-001",
         f"head        {'d' * 40}",
         "task        task-001: Title of task-001",

@@ -16,7 +16,8 @@ from lane_kit import FILES, git, make_repository
 
 from andon.context.settings import Settings
 from andon.line.db.runs import Run
-from andon.line.trust import TrustFile, claims_of
+from andon.line.identity import host_name
+from andon.line.trust import Elsewhere, TrustFile, claims_of
 
 URL = "https://models.example.org/v1"
 CLAIM = {"factory/andon.toml": f'[provider]\nbase_url = "{URL}"\n'}
@@ -280,6 +281,71 @@ def test_a_worker_believes_a_repository_of_another_machine_once_a_person_here_ac
 
         revoked = andon(tmp_path, config, "trust", "--revoke", "--run", row.id, **made.environment)
         assert revoked.stdout == 'no longer accepted: sandbox.hosts = ["host.example"]\n'
+
+
+FORGED = "git.example.org/a\n  sandbox.hosts = fine\nruns of git.example.org/shop/shop"
+
+
+@pytest.mark.xdist_group("trust-of-runs")
+def test_what_was_accepted_for_runs_is_taken_back_without_their_base_and_without_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, name = tmp_path / ".config", "git.example.org/shop/shop"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(config))
+    kept = TrustFile.of(os.environ)
+    [claim] = claims_of(Settings.model_validate(HOSTS))
+    gone = 'no longer accepted: sandbox.hosts = ["host.example"]\n'
+    with database_kit.fresh_postgresql() as url, shop(tmp_path, url, SHORT) as made:
+        run = made.queue()
+        with made.db.transaction() as tx:
+            tx.execute("UPDATE runs SET host = 'elsewhere', root = ?, repository = ?", [str(made.repo), name])
+            tx.execute("UPDATE runs SET base_blob = NULL")
+
+        def revoked(wanted: str, **more: str) -> tuple[int, str]:
+            kept.accept(Elsewhere(name, "any"), claim)
+            done = andon(tmp_path, config, "trust", "--revoke", "--run", wanted, **more)
+            left = [one for one in kept.entries() if one.repository == f"runs of {name}"]
+            assert bool(left) == bool(done.returncode)
+            return done.returncode, done.stdout + done.stderr
+
+        kept.accept(made.repo, claim)
+        assert revoked(run.id, **made.environment) == (0, gone)
+        assert [one.repository for one in kept.entries()] == [str(made.repo)], "that run is of another machine"
+        assert revoked(name) == revoked(f"runs of {name}") == (0, gone)
+        code, said = revoked("20200101-000000-aaaaaa", **made.environment)
+        assert (code, "there is no run '20200101-000000-aaaaaa'" in said) == (2, True)
+        assert "its name, which `andon trust --list` shows after `runs of`" in said
+        with made.db.transaction() as tx:
+            tx.execute("UPDATE runs SET host = ?", [host_name()])
+        assert revoked(run.id, **made.environment) == (0, gone + gone)
+        assert kept.entries() == ()
+
+
+@pytest.mark.xdist_group("trust-of-runs")
+def test_a_name_that_another_machine_gave_a_repository_forges_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / ".config"
+    files = FILES | {"factory/andon.toml": '[sandbox]\nhosts = ["host.example"]\n'}
+    shown = r"runs of git.example.org/a\x0a  sandbox.hosts = fine\x0aruns of git.example.org/shop/shop"
+    with database_kit.fresh_postgresql() as url, shop(tmp_path, url, SHORT, files) as made:
+        run = from_elsewhere(made, monkeypatch)
+        with made.db.transaction() as tx:
+            tx.execute("UPDATE runs SET repository = ?", [FORGED])
+        code, screen = on_a_terminal(tmp_path, config, "y\n", "--run", run.id, env=made.environment)
+        assert (code, screen.splitlines()[0]) == (0, f"{shown}, commit {run.base_commit[:12]}")
+        assert andon(tmp_path, config, "trust", "--list").stdout.splitlines()[0] == shown
+        assert andon(tmp_path, config, "trust", "--revoke", "--run", shown).returncode == 0
+        assert andon(tmp_path, config, "trust", "--list").stdout == "nothing was accepted for any repository\n"
+
+
+def test_a_forged_line_of_an_older_file_is_not_shown_as_one(repo: Path, config: Path) -> None:
+    on_a_terminal(repo, config, "y\n")
+    kept = config / "andon" / "trust.json"
+    content = json.loads(kept.read_text())
+    content["accepted"][0]["repository"] = f"runs of {FORGED}"
+    kept.write_text(json.dumps(content))
+    assert len(andon(repo, config, "trust", "--list").stdout.splitlines()) == 3
 
 
 def test_the_repository_of_a_run_is_asked_about_only_where_runs_come_from_other_machines(

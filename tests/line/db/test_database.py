@@ -1,5 +1,6 @@
 """What both databases promise."""
 
+import signal
 import threading
 import time
 
@@ -159,3 +160,23 @@ def test_what_was_written_is_there_after_opening_again(url: str) -> None:
     again = Database.open(url)
     assert (exists(url), runs.get(again, "run-1")) == (True, row)
     again.close()
+
+
+def test_an_interrupt_in_a_statement_is_one_and_what_is_asked_next_is_answered(db: Database) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    interrupted, before = 0, signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(100):
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 + number * 0.00003)
+            try:
+                for _ in range(5_000):
+                    db.read(f"SELECT {db.now} AS now")
+            except KeyboardInterrupt:
+                interrupted += 1
+            assert db.read("SELECT 1 AS one") == [{"one": 1}]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted > 50

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import runs_kit
 import worker_kit
 from database_kit import result_of
-from runs_kit import WORKER, begun, db, ended, parked, repo
+from runs_kit import WORKER, begun, db, ended, parked, queued, repo
 
 from andon.intake.queue import update_status
 from andon.line.db import messages, queue, runs
@@ -26,18 +25,12 @@ from andon.line.durable.task_status import note_ends
 from andon.line.durable.worker import Worker
 from andon.records.errors import RunError, UserError
 from andon.records.stops import StopCode
-from andon.sandbox.repository import Repository
 
 __all__ = ["db", "repo"]
 
 RUN = "20261129-080000-aaaaaa"
 LATER = "20261129-090000-bbbbbb"
 QUEUE = "factory/tasks/queue.json"
-
-
-def queued(db: Database, repo: Path, run_id: str = RUN, **changes: Any) -> Run:
-    """Queue a run on the commit that the repository has."""
-    return runs_kit.queued(db, repo, run_id, **{"base_commit": Repository.open(repo).head()} | changes)
 
 
 def entry(repo: Path) -> tuple[str, dict[str, Any]]:
