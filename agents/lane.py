@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from agents import Agent, Model, RunState, TResponseInputItem
@@ -64,7 +65,7 @@ async def run_lane(
     else:
         agent, given = await _past_question(crew, *await crew.restored(saved), steps)
     while True:
-        result = await worked(agent, given, _stops(crew.desk, steps), events)
+        result = await worked(agent, given, partial(_stops, crew.desk, steps), events)
         agent, desk = result.last_agent, crew.desk
         if not result.interruptions and desk.review is not None:
             return desk.review
@@ -76,6 +77,9 @@ async def run_lane(
         elif await desk.called():
             said = await desk.heard(role_of(agent.name))
             given = [*result.to_input_list(mode="normalized"), *_user(said)]
+        elif result.final_output is None:
+            # It was left for what was said, and that could not be read: nobody has ended the work.
+            given = result.to_input_list(mode="normalized")
         else:
             given = _nudged(desk, agent.name, str(result.final_output))
 
@@ -100,7 +104,7 @@ def _crew(
 
 
 def _stops(desk: Desk, steps: LaneSteps) -> Callable[[], Awaitable[bool]]:
-    """Return what tells, in turns that begin now, whether one is the last for the time being."""
+    """Return what tells, in turns of a runner that begins now, whether one is the last for the time being."""
     begun = desk.turn
 
     async def stops() -> bool:

@@ -33,6 +33,8 @@ from andon.records.stops import StopCode
 
 Given: TypeAlias = list[TResponseInputItem] | RunState[Any]
 """What turns begin from: a conversation, or the state of turns that were left for a person."""
+Stops: TypeAlias = Callable[[], Callable[[], Awaitable[bool]]]
+"""Gives, as a runner begins, what is asked after each of its events: whether the turn is the last for now."""
 TURNS = 8
 """After so many turns the runner is begun anew: fewer cost more beginnings, more a longer walk in each."""
 QUOTED = 200
@@ -73,8 +75,8 @@ class Worked:
         return state
 
 
-async def worked(agent: Agent[Any], given: Given, stops: Callable[[], Awaitable[bool]], events: Events) -> Worked:
-    """Have the agents work until one is done, has a call that needs a person, or `stops` was true during a turn.
+async def worked(agent: Agent[Any], given: Given, stops: Stops, events: Events) -> Worked:
+    """Have the agents work until one is done, has a call that needs a person, or what `stops` gives was true in a turn.
 
     The runner walks over all it has in every turn. So it is begun anew every few turns, and has no more than them: the
     rest is put away in the model's history. What models are sent is the same.
@@ -91,15 +93,13 @@ async def worked(agent: Agent[Any], given: Given, stops: Callable[[], Awaitable[
         agent, given = result.last_agent, result.to_input_list(mode="normalized")
 
 
-async def _some_turns(
-    agent: Agent[Any], given: Given, stops: Callable[[], Awaitable[bool]], events: Events
-) -> tuple[RunResultStreaming, bool]:
-    """Have the agents work for `TURNS` at most, or to the end of the turn that was left; say whether `stops` was true.
+async def _some_turns(agent: Agent[Any], given: Given, stops: Stops, events: Events) -> tuple[RunResultStreaming, bool]:
+    """Have the agents work for `TURNS` at most, or to the end of the turn that was left; say whether they were stopped.
 
     Raises:
         RunError: as `worked`.
     """
-    stopped = False
+    stopped, is_last = False, stops()
     # The budget counts; a state that is gone on from would go on counting the turns that it was stored with.
     result = Runner.run_streamed(agent, given, max_turns=None, run_config=_config())
     if isinstance(given, RunState):
@@ -108,7 +108,7 @@ async def _some_turns(
     try:
         # The runner begins the next turn only when the events of the last one were taken.
         async for _ in result.stream_events():
-            stopped = await stops() or stopped
+            stopped = await is_last() or stopped
             if stopped or result.current_turn >= TURNS:
                 result.cancel(mode="after_turn")
     except asyncio.CancelledError:

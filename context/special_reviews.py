@@ -44,15 +44,24 @@ def _with_colleagues(packet: str, said: Sequence[SpecialistReview], line: str = 
 
 
 def _colleagues_part(said: Sequence[SpecialistReview]) -> str:
-    parts = [framed(clipped(_words(review), _SAID_BYTES)[0], f"the {review.who} reviewer") for review in said]
+    parts = [_colleague(review) for review in said]
     return "\n".join(["# What colleagues found: their own words, checked by nobody; judge for yourself", *parts])
 
 
+def _colleague(review: SpecialistReview) -> str:
+    words, left_out = clipped(_words(review), _SAID_BYTES)
+    part = framed(words, f"the {review.who} reviewer")
+    return f"{part}\n[{left_out} bytes more were said]" if left_out else part
+
+
 def _words(review: SpecialistReview) -> str:
-    return plain("\n".join([review.summary, *(f"- {_finding(finding)}" for finding in review.findings)]))
+    """Return what must be fixed first: it is what is left of words that are too many."""
+    notes = [finding for finding in review.findings if finding not in review.must_fix]
+    lines = [*map(_finding, review.must_fix), review.summary, *map(_finding, notes)]
+    return plain("\n".join(lines))
 
 
 def _finding(finding: Finding) -> str:
     place = shown_path(finding.path) + (f":{finding.line}" if finding.line else "")
     words = f"{finding.severity}: {one_line(finding.problem)}"
-    return f"{place}: {words}" if finding.path else words
+    return f"- {place}: {words}" if finding.path else f"- {words}"

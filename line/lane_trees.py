@@ -92,7 +92,7 @@ class LaneTrees(LaneState):
     def standing(self) -> str:
         """Return how the workspace stands and who looks at it: to each who looks anew, what others asked is news."""
         looks = sum(map(len, self.special))
-        return f"{self.effects.state}+{looks}" if looks else self.effects.state
+        return f"{self.effects.state}+{len(self.special)}.{looks}" if looks else self.effects.state
 
     async def take(self) -> TakenTree:
         """Take the workspace as a tree; what it is bound to from here on is its id."""

@@ -1,5 +1,6 @@
 """Which part of a curated tool's answer is ours, and where the rest of it comes from."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,8 +25,9 @@ _SAYINGS = {
     "search": ("no matches", "too many matches; "),
     "docs_lookup": ("no document says anything", "nothing found for: ", "refused: "),
 }
-"""How answers of one line begin that are ours altogether; what these tools find begins with a place and a colon, and a
-document's answer has several lines."""
+"""How answers of one line begin that are ours altogether; a document's answer has several lines."""
+_HIT = re.compile(r":\d+:")
+"""Stands in every line that search finds, whatever its file is called, and in none that it says itself."""
 
 
 def told(tool: str, arguments: Mapping[str, Any], text: str) -> str:
@@ -35,13 +37,19 @@ def told(tool: str, arguments: Mapping[str, Any], text: str) -> str:
     """
     text = without_secrets(text)
     lines = _OURS.get(tool)
-    if lines is None or (text.startswith(_SAYINGS.get(tool, "\n")) and "\n" not in text.strip("\n")):
+    if lines is None or _is_saying(tool, text):
         return text
     head = 0
     for _ in range(lines):
         head = text.find("\n", head) + 1 or len(text)
     ours, theirs = text[:head], text[head:]
     return ours + wrapped(theirs, _origin(tool, arguments)) if theirs.strip() else text
+
+
+def _is_saying(tool: str, text: str) -> bool:
+    if "\n" in text.strip("\n") or not text.startswith(_SAYINGS.get(tool, ())):
+        return False
+    return tool != "search" or _HIT.search(text) is None
 
 
 def _origin(tool: str, arguments: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ import unicodedata
 
 ORIGIN_CHARACTERS = 120
 """A longer origin is cut."""
-_TAG = re.compile(r"<[\s/]{0,8}data(\d{0,9})\b", re.IGNORECASE)
+_TAG = re.compile(r"<[\s/]*data(\d{0,9})\b", re.IGNORECASE)
 _UNSAFE = str.maketrans({'"': "'", "`": "'", "<": "‹", ">": "›"})
 """What would end the attribute or pass for a tag, and look-alikes that do not."""
 
@@ -23,10 +23,17 @@ def framed(text: str, origin: str) -> str:
 
 
 def _tag(text: str) -> str:
-    seen = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    taken = {int(number or 0) for number in _TAG.findall(seen)}
+    seen = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    unseen = dict.fromkeys(ord(one) for one in set(seen) if _is_unseen(one))
+    looks = [seen, seen.translate(unseen)] if unseen else [seen]
+    taken = {int(number or 0) for look in looks for number in _TAG.findall(look)}
     number = next(number for number in range(len(taken) + 1) if number not in taken)
     return f"data{number or ''}"
+
+
+def _is_unseen(one: str) -> bool:
+    """Say whether a tag that holds this character may be read as if it did not: controls, formats, marks."""
+    return unicodedata.category(one)[0] in "CM" and one not in "\t\n\v\f\r"
 
 
 def _origin(origin: str) -> str:

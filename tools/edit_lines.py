@@ -1,15 +1,16 @@
 """What edits did to the lines of a file, as models are told it: new lines, what was removed, and a line around each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
-from andon.guardrails.output import clean_text
 from andon.guardrails.redact import without_secrets
+from andon.tools.line_text import cut_line, one_line
 
 SHOWN_CHANGES = 80
 """Most lines shown after an edit."""
-LINE_CHARACTERS = 2_000
-"""Longer lines are cut in the answer."""
+SHOWN_BYTES = 20_000
+"""Most bytes those lines take."""
 _AROUND_CHARACTERS = 100
 """An unchanged line only says where the change is."""
 
@@ -20,14 +21,13 @@ class Lines:
 
     text: str
     """As it is now, with `\\n` line ends."""
-    _origins: list[int | None] = field(init=False)
-    """Number of each line before the first edit, from 0; None for a new one."""
-    _before: int = field(init=False)
-    """How many lines there were; what stands behind the last line end is none, though it has an origin."""
+    _origins: list[int | tuple[int, ...]] = field(init=False)
+    """Number of each line before the first edit, from 0; a new line's is those of the lines that it replaced."""
+    _before: str = field(init=False)
 
     def __post_init__(self) -> None:
         self._origins = list(range(self.text.count("\n") + 1))
-        self._before = _count(self.text)
+        self._before = self.text
 
     def replace(self, at: int, old: str, new: str) -> None:
         """Put `new` in the place of `old`, which stands at character `at`."""
@@ -40,19 +40,23 @@ class Lines:
         first = self.text.count("\n", 0, begin)
         kept = _same(before, after)
         kept_below = _same(before[kept:][::-1], after[kept:][::-1])
-        fresh: list[int | None] = [None] * (len(after) - kept - kept_below)
-        self._origins[first + kept : first + len(before) - kept_below] = fresh
+        touched = slice(first + kept, first + len(before) - kept_below)
+        fresh: list[int | tuple[int, ...]] = [()] * (len(after) - kept - kept_below)
+        if fresh:
+            fresh[0] = tuple(_flat(self._origins[touched]))
+        self._origins[touched] = fresh
         self.text = self.text[:at] + new + self.text[end:]
 
     def shown(self) -> list[str]:
-        """Return `12 +new line`, `13  line beside it` and `[lines 21-27 removed]`, numbered as the file is read.
+        """Return `12 +new line`, `13  line beside it` and `[old lines 21-27 removed]`, numbered as the file is read.
 
-        Secrets are left out; of more than SHOWN_CHANGES lines the middle is. Numbers of removed lines are those before
-        the edits.
+        Secrets are left out; of more than SHOWN_CHANGES lines or SHOWN_BYTES the middle is. Numbers of removed lines
+        are those before the edits. A last line tells of a line end put to the end of the file, or taken from there.
         """
-        count = _count(self.text)
-        gaps = self._gaps()
-        changed = {number for number, origin in enumerate(self._origins) if origin is None and number < count}
+        origins = self._standing()
+        count = len(origins)
+        gaps = self._gaps(origins)
+        changed = {number for number, origin in enumerate(origins) if isinstance(origin, tuple)}
         # A gap stands before the line of its number; the lines on both sides of a change are shown with it.
         near = {each for number in changed for each in (number - 1, number, number + 1)}
         near |= {each for number in gaps for each in (number - 1, number)}
@@ -64,32 +68,42 @@ class Lines:
             shown += [gaps[number]] if number in gaps else []
             shown += [_line(number, lines[number], number in changed)] if number < count else []
             last = number
-        return _cut(shown)
+        return _cut(shown + self._final_newline())
 
-    def _gaps(self) -> dict[int, str]:
+    def _standing(self) -> list[int | tuple[int, ...]]:
+        """Return where the lines came from; what stands behind the last line end is none, now and before."""
+        before = _count(self._before)
+        standing = self._origins[: _count(self.text)]
+        return [() if isinstance(origin, int) and origin >= before else origin for origin in standing]
+
+    def _gaps(self, origins: Sequence[int | tuple[int, ...]]) -> dict[int, str]:
         """Return what was removed with nothing in its place, by the line it stood before."""
         found: dict[int, str] = {}
         expected = 0
-        for number, origin in enumerate([*self._origins, self._before]):
-            if origin is None:
+        replaced: set[int] = set()
+        for number, origin in enumerate([*origins, _count(self._before)]):
+            if isinstance(origin, tuple):
+                replaced.update(origin)
                 continue
-            put_in = number > 0 and self._origins[number - 1] is None
-            if origin > expected and not put_in:
-                found[number] = f"[{_span(expected + 1, origin)} removed]"
-            expected = origin + 1
+            if gone := [old for old in range(expected, origin) if old not in replaced]:
+                found[number] = f"[old {_spans(gone)} removed]"
+            expected, replaced = origin + 1, set()
         return found
 
-
-def cut_line(line: str, most: int = LINE_CHARACTERS) -> str:
-    """Return a line in about `most` characters, its middle left out where it is longer."""
-    if len(line) <= most:
-        return line
-    half = most // 2
-    return f"{line[:half]}[… {len(line) - 2 * half} characters cut]{line[-half:]}"
+    def _final_newline(self) -> list[str]:
+        had, has = self._before.endswith("\n"), self.text.endswith("\n")
+        if had == has or not self.text or not self._before:
+            return []
+        return ["[newline at the end of the file added]" if has else "[newline at the end of the file removed]"]
 
 
 def _count(text: str) -> int:
     return text.count("\n") + (not text.endswith("\n") and text != "")
+
+
+def _flat(origins: Iterable[int | tuple[int, ...]]) -> Iterable[int]:
+    for origin in origins:
+        yield from (origin,) if isinstance(origin, int) else origin
 
 
 def _same(one: Sequence[str], other: Sequence[str]) -> int:
@@ -104,16 +118,35 @@ def _same(one: Sequence[str], other: Sequence[str]) -> int:
 
 def _line(number: int, line: str, changed: bool) -> str:
     if changed:
-        return f"{number + 1} +{cut_line(clean_text(line))}"
-    return f"{number + 1}  {cut_line(clean_text(line), _AROUND_CHARACTERS)}".rstrip()
+        return f"{number + 1} +{cut_line(one_line(line))}"
+    return f"{number + 1}  {cut_line(one_line(line), _AROUND_CHARACTERS)}".rstrip()
 
 
-def _span(first: int, last: int) -> str:
-    return f"line {first}" if first == last else f"lines {first}-{last}"
+def _spans(numbers: Sequence[int]) -> str:
+    """Return line numbers, from 0 and in order, as they are read: `lines 3, 5-7`."""
+    runs = [[number for _, number in run] for _, run in groupby(enumerate(numbers), lambda each: each[1] - each[0])]
+    spans = [f"{run[0] + 1}-{run[-1] + 1}" if run[1:] else str(run[0] + 1) for run in runs]
+    return f"{'lines' if numbers[1:] else 'line'} {', '.join(spans)}"
 
 
 def _cut(shown: list[str]) -> list[str]:
-    if len(shown) <= SHOWN_CHANGES:
+    if len(shown) <= SHOWN_CHANGES and _bytes(shown) <= SHOWN_BYTES:
         return shown
-    half = SHOWN_CHANGES // 2
-    return [*shown[:half], f"[… {len(shown) - 2 * half} lines cut; read_file shows them]", *shown[-half:]]
+    head, tail = _half(shown), _half(shown[::-1])[::-1]
+    return [*head, f"[… {len(shown) - len(head) - len(tail)} lines cut; read_file shows them]", *tail]
+
+
+def _half(lines: Sequence[str]) -> list[str]:
+    """Return the first lines that half of an answer holds."""
+    kept: list[str] = []
+    room = SHOWN_BYTES // 2
+    for line in lines[: SHOWN_CHANGES // 2]:
+        room -= _bytes([line])
+        if room < 0:
+            break
+        kept.append(line)
+    return kept
+
+
+def _bytes(lines: Iterable[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)

@@ -30,16 +30,16 @@ def place_of(failure: str) -> str:
 
 
 def explained(failure: str, seen: set[str]) -> list[str]:
-    """Return the lines of an explanation; `seen` holds those of failures told before, and gets these.
+    """Return the lines of an explanation; `seen` holds those of failures told before, and gets what is told here.
 
     Of a later failure's `where` lines only one is kept, and no long line that was told before, but its first.
     """
-    later = bool(seen)
     lines = [line for line in failure.split("\n") if line]
-    kept = list(_not_told(lines, seen)) if later else [_cut(line, _LINE) for line in lines]
-    seen.update(["", *lines])
+    kept = list(_not_told(lines, seen)) if seen else [(line, _cut(line, _LINE)) for line in lines]
     hint = [_WHOLE] if _DIFFERS.search(failure) and any("..." in line and " != " in line for line in lines) else []
-    return [*_clipped("\n".join(kept), _EXPLANATION).split("\n"), *hint] if kept else []
+    told = "\n".join(shown for _, shown in kept)
+    seen.update(_whole(kept))
+    return [*_clipped(told, _EXPLANATION).split("\n"), *hint] if kept else []
 
 
 def reason(failure: str) -> list[str]:
@@ -51,17 +51,27 @@ def reason(failure: str) -> list[str]:
     return [_clipped(": ".join([*filter(None, [place_of("\n".join(lines))]), *told]), _REASON)] if lines else []
 
 
-def _not_told(lines: Sequence[str], seen: set[str]) -> Iterator[str]:
+def _not_told(lines: Sequence[str], seen: set[str]) -> Iterator[tuple[str, str]]:
+    """Return what is kept of a later failure: each line, and how it is shown."""
     first = next((line for line in lines if not is_place(line)), "")
     wheres = 0
     for line in lines:
         where = _MARK.sub("", line).lstrip("+ ").startswith("where ")
         wheres += where
         if line == first or is_place(line):
-            yield _cut(line, _LATER_LINE)
+            yield line, _cut(line, _LATER_LINE)
         elif wheres <= 1 or not where:
             told = line in seen and len(line) > _WORTH_LEAVING_OUT
-            yield from [] if told else [_cut(line, _LATER_LINE if where else _LINE)]
+            yield from [] if told else [(line, _cut(line, _LATER_LINE if where else _LINE))]
+
+
+def _whole(kept: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Return the lines that end before the explanation is clipped; a place explains nothing."""
+    end = -1
+    for line, shown in kept:
+        end += len(shown) + 1
+        if end <= _EXPLANATION and not is_place(line):
+            yield line
 
 
 def _difference(why: Sequence[str]) -> list[str]:

@@ -7,12 +7,13 @@ import posixpath
 from collections.abc import Sequence
 
 from andon.guardrails.arguments import Edit
-from andon.guardrails.output import clean_text, show_hidden
+from andon.guardrails.output import show_hidden
 from andon.guardrails.paths import is_hidden
 from andon.guardrails.redact import MARKER, without_secrets
 from andon.sandbox.protocol import Sandbox
-from andon.tools.edit_lines import Lines, cut_line
+from andon.tools.edit_lines import Lines
 from andon.tools.failure import ToolFailed
+from andon.tools.line_text import cut_line, one_line
 
 LISTED = 400
 """Files listed by name; a larger folder is summed up by its subfolders."""
@@ -52,7 +53,7 @@ async def read_file(sandbox: Sandbox, path: str, start: int = 1, lines: int = 40
         return f"{path}: empty file"
     if start > len(all_lines):
         raise ToolFailed(f"{path} has {_count(len(all_lines), 'line')}; start is {start}")
-    shown = _fitting([cut_line(clean_text(line)) for line in all_lines[start - 1 : start - 1 + lines]])
+    shown = _fitting([cut_line(one_line(line)) for line in all_lines[start - 1 : start - 1 + lines]])
     end = start - 1 + len(shown)
     more = f"; the next part begins at start={end + 1}" if end < len(all_lines) else ""
     kind = ", CRLF line ends" if ending == "\r\n" else ""
@@ -240,7 +241,7 @@ def _closest(text: str, old: str) -> str:
     if not near:
         return ", nor does a line like its first; read the file again"
     number = next(position for position, line in enumerate(lines, start=1) if line[:300] == near[0])
-    return f"; the closest to its first line is line {number}: {cut_line(without_secrets(clean_text(near[0])))!r}"
+    return f"; the closest to its first line is line {number}: {cut_line(without_secrets(one_line(near[0])))!r}"
 
 
 def _count(number: int, what: str) -> str:

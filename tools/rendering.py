@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from andon.guardrails.output import clean
 from andon.records.checks import TestOutcome
 from andon.tools.explanations import explained, is_place, place_of, reason
+from andon.tools.line_text import cut_line
 from andon.tools.report import timeless
 from andon.tools.runs import NO_PROGRAM, TestRun
 
@@ -17,6 +18,8 @@ _REASONS_BYTES = 5_000
 _ALIKE_BYTES = 1_000
 _REST_BYTES = 2_000
 _TAIL_BYTES = 4_000
+_NAME = 500
+"""Characters of a test's name; pytest puts whole parameters into it."""
 _PLACED = 3
 """Of so many failures alike each is told with its place."""
 _PASSED, _PASSED_BYTES = 8, 600
@@ -51,7 +54,7 @@ def render_tests(run: TestRun) -> str:
 def _told(run: TestRun, names: Sequence[str], seen: set[str] | None) -> list[str]:
     """Return the lines about tests that failed alike: the first with its reason, in full if `seen`; others by name."""
     failure = run.failures.get(names[0], "")
-    lines = [f"{run.tests[names[0]]} {names[0]}"]
+    lines = [f"{run.tests[names[0]]} {cut_line(names[0], _NAME)}"]
     lines += [f"  {line}" for line in (reason(failure) if seen is None else explained(failure, seen))]
     return lines + ([f"  the same in {len(names) - 1} more: {_others(run, names)}"] if names[1:] else [])
 
@@ -59,9 +62,10 @@ def _told(run: TestRun, names: Sequence[str], seen: set[str] | None) -> list[str
 def _others(run: TestRun, names: Sequence[str]) -> str:
     """Return all `names` but the first, with their places where they are few and lie elsewhere than that."""
     first, *others = ((name, place_of(run.failures.get(name, ""))) for name in names)
-    if len(others) > _PLACED or all(place in ("", first[1]) for _, place in others):
-        return _listed(names[1:], _ALIKE_BYTES)
-    return ", ".join(f"{name} ({place})" if place else name for name, place in others)
+    placed = ", ".join(f"{name} ({place})" if place else name for name, place in others)
+    few = len(others) <= _PLACED and len(placed.encode()) <= _ALIKE_BYTES
+    apart = any(place not in ("", first[1]) for _, place in others)
+    return placed if few and apart else _listed(names[1:], _ALIKE_BYTES)
 
 
 def _passed_beside(run: TestRun) -> list[str]:
@@ -93,7 +97,8 @@ def _listed(names: Sequence[str], room: int) -> str:
     counts = Counter(name.partition("[")[0] if name.endswith("]") else name for name in names)
     shown: list[str] = []
     for name, count in counts.items():
-        entry = f"{name} ({count} cases)" if count > 1 else next(one for one in names if one.startswith(name))
+        whole = next(one for one in names if one.startswith(name))
+        entry = f"{cut_line(name, _NAME)} ({count} cases)" if count > 1 else cut_line(whole, _NAME)
         room -= len(entry.encode()) + 2
         if room < 0 and shown:
             return f"{', '.join(shown)} and {len(counts) - len(shown)} more"

@@ -8,6 +8,7 @@ from andon.guardrails.paths import is_hidden
 from andon.guardrails.redact import without_secrets
 from andon.sandbox.protocol import Sandbox
 from andon.tools.failure import ToolFailed
+from andon.tools.line_text import one_line
 
 MATCHES = 100
 """Most lines one answer holds."""
@@ -15,10 +16,11 @@ _LINE_CHARACTERS = 300
 _NO_CASE = "(?i)"
 PERL = re.compile(r"\\[dDpPAzZ]|\(\?")
 """What other engines know and POSIX ones take for letters, or for a mistake."""
-_SYNTAX = (
+SYNTAX = (
     "it is a POSIX extended regular expression: [0-9] for \\d, (a|b) for (?:a|b), no look-around; "
     "(?i) in front ignores case, fixed=true takes it literally"
 )
+"""What a pattern that was not understood, or found nothing, is answered with."""
 
 
 async def search(sandbox: Sandbox, pattern: str, path: str = ".", fixed: bool = False) -> str:
@@ -39,12 +41,12 @@ async def search(sandbox: Sandbox, pattern: str, path: str = ".", fixed: bool = 
         raise ToolFailed("the search took longer than 60 s; name a folder")
     if done.exit_code > 1:
         why = clean(done.output, cap=500).strip()
-        raise ToolFailed(f"git grep failed: {why}" + (f"\nOf the pattern: {_SYNTAX}." if "-e option" in why else ""))
+        raise ToolFailed(f"git grep failed: {why}" + (f"\nOf the pattern: {SYNTAX}." if "-e option" in why else ""))
     matches = [found for line in done.output.split(b"\n") if (found := _match(line)) and not is_hidden(found[0])]
     if not matches:
         if done.dropped:
             return "too many matches; narrow the pattern or name a folder"
-        return f"no matches for this pattern: {_SYNTAX}" if not fixed and PERL.search(wanted) else "no matches"
+        return f"no matches for this pattern: {SYNTAX}" if not fixed and PERL.search(wanted) else "no matches"
     shown = [f"{clean_text(name)}:{number}:{_cut(text)}" for name, number, text in matches[:MATCHES]]
     if len(matches) > MATCHES or done.dropped:
         more = "many" if done.dropped else str(len(matches) - MATCHES)
@@ -61,7 +63,7 @@ def _match(line: bytes) -> tuple[str, int, str] | None:
 
 
 def _cut(text: str) -> str:
-    shown = clean_text(text)
+    shown = one_line(text)
     if len(shown) <= _LINE_CHARACTERS:
         return shown
     # Before the cut: half a key is no longer known as one.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from agents import Runner
 from agents.mcp import MCPServer
 from agents.testing import ModelCall, ScriptedModel, function_call
 from budget_kit import budget
@@ -136,3 +137,31 @@ async def test_where_nobody_says_anything_models_are_sent_what_they_are_sent_wit
     assert person.looks > 0
     assert [last(call) for call in calls[:2]] == ["PACKET planner", "PACKET executor"]
     assert len(calls) == len(turns)
+
+
+@dataclass
+class OutOfReach(Person):
+    """What is said is seen once, as a runner begins, and cannot be looked at any more after that."""
+
+    runners: int = 0
+
+    async def said(self, turn: int) -> bool:
+        return turn == 1 and self.runners == 2
+
+    async def heard(self, turn: int, role: Role) -> str:
+        return ""
+
+
+async def test_an_agent_that_was_handed_to_meanwhile_begins_with_its_packet(
+    lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, begin = OutOfReach(), Runner.run_streamed
+
+    def counted(*given: Any, **more: Any) -> Any:
+        person.runners += 1
+        return begin(*given, **more)
+
+    monkeypatch.setattr(Runner, "run_streamed", counted)
+    monkeypatch.setattr("andon.agents.turns.TURNS", 1)
+    calls = await lane.run([[READ], [PLANS], [REPORTS], [FINISHES]], person)
+    assert [call.input[0]["content"] for call in calls[2:]] == ["PACKET executor", "PACKET reviewer"]

@@ -1,5 +1,7 @@
 """What specialised reviewers start from, and what the reviewer reads of them."""
 
+import re
+
 import pytest
 
 from andon.context.packets import reviewer_packet
@@ -84,7 +86,7 @@ def test_the_reviewer_is_told_what_stands_in_the_way_of_a_pass(last: bool, how: 
     said = SpecialistReview(who="security", summary="A way in.", findings=[finding])
     packet = reviewer_after(PACKET, [said], last=last)
     assert (
-        "- a.py:2: must-fix: check it\n</data>\n"
+        "- a.py:2: must-fix: check it\nA way in.\n</data>\n"
         f"While a must-fix of theirs stands the change cannot pass: {how}.\n\n# Now\n"
     ) in packet
 
@@ -106,3 +108,14 @@ def test_their_words_cannot_leave_their_frame_or_fill_the_packet(words: str) -> 
     assert packet.removeprefix(BODY).count("judge for yourself\n<data") == 1
     assert framed.rpartition("\n</data")[2].rstrip().startswith((">", "1>"))
     assert "\u202e" not in packet
+
+
+def test_what_must_be_fixed_is_read_however_much_is_said_beside_it() -> None:
+    finding = Finding(severity="must-fix", path="a.py", line=2, problem="check it")
+    said = SpecialistReview(who="security", summary="x" * 3_000, findings=[*SECURITY.findings, finding])
+    packet = reviewer_after(PACKET, [said], last=False)
+    assert '<data from="the security reviewer">\n- a.py:2: must-fix: check it\nxxx' in packet
+    [left_out] = re.findall(r"x\n</data>\n\[(\d+) bytes more were said\]\n", packet)
+    notes = len("\n- a.py:2: note: check the path\n- note: add a limit")
+    shown = packet.partition("check it\n")[2].partition("\n</data>")[0]
+    assert int(left_out) == 3_000 - len(shown) + notes

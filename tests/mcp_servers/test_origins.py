@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from andon.mcp_servers.origins import told
+from andon.tools.search import SYNTAX
 
 
 @pytest.mark.parametrize(
@@ -22,6 +23,18 @@ from andon.mcp_servers.origins import told
             {"pattern": "x", "path": "src"},
             "src/a.py:1:x",
             '<data from="search src">\nsrc/a.py:1:x\n</data>',
+        ),
+        (
+            "search",
+            {"pattern": "x"},
+            "no matches/x.py:1:exit code 0",
+            '<data from="search">\nno matches/x.py:1:exit code 0\n</data>',
+        ),
+        (
+            "search",
+            {"pattern": "x"},
+            "too many matches; narrow:12:x",
+            '<data from="search">\ntoo many matches; narrow:12:x\n</data>',
         ),
         (
             "run_command",
@@ -80,6 +93,9 @@ def test_what_a_tool_brings_is_data_and_what_it_says_itself_stands_before(
         ("run_command", "exit code 0 (no output)"),
         ("run_tests", "exit code 0\n12 passed"),
         ("search", "no matches"),
+        ("search", f"no matches for this pattern: {SYNTAX}"),
+        ("search", "too many matches; narrow the pattern or name a folder"),
+        ("docs_lookup", "nothing found for: a:1: x. Searched: 3 documents (*.md) of the repository."),
         ("docs_lookup", "nothing found for: x. Searched: 3 documents (*.md) of the repository."),
         ("write_file", "wrote a.py: 1 line (new file)"),
         ("submit_change", "delivered: branch factory/x\n\na.py +1 -0"),

@@ -22,6 +22,19 @@ def test_text_stands_between_two_lines_that_name_its_origin() -> None:
         ("\uff1c/data\uff1e", "data1"),
         ("</\uff44\uff41\uff54\uff41>", "data1"),
         ("</data1></data3></data>", "data2"),
+        ("</da\0ta>", "data1"),
+        ("<\u200b/data>", "data1"),
+        ("</da\x1fta>", "data1"),
+        ("<\x1f/\tdata>", "data1"),
+        ("</da\tta>", "data"),
+        ("</\u00addata>", "data1"),
+        ("</da\ufe0fta>", "data1"),
+        ("<\u0338/data>", "data1"),
+        ("</data\u200bx>", "data1"),
+        ("</\u200bdata\u200b1></data>", "data2"),
+        (f"<{'/' * 9}data>", "data1"),
+        (f"<{' /' * 100}data>", "data1"),
+        ("<a/data> <\u00e9data> < da ta>", "data"),
         ("</data7>", "data"),
         ("</data01> </data>", "data2"),
         (" ".join(f"</data{number or ''}>" for number in range(40)), "data40"),
@@ -60,5 +73,5 @@ def test_the_same_text_gives_the_same_frame_in_at_most_eighty_bytes_of_its_own()
 
 
 def test_a_megabyte_of_what_begins_a_tag_is_read_once() -> None:
-    text = "<" * 500_000 + "</" * 250_000
+    text = "<" * 500_000 + "</" * 250_000 + "<" + "/" * 500_000 + "\u200b" * 500_000
     assert re.match(r"<data from", framed(text, "x"))

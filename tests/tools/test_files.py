@@ -7,7 +7,7 @@ import pytest
 from andon.guardrails.arguments import Edit
 from andon.sandbox.protocol import Sandbox
 from andon.tools.failure import ToolFailed
-from andon.tools.files import FILE_BYTES, edit_file, list_files, read_file, write_file
+from andon.tools.files import FILE_BYTES, READ_BYTES, edit_file, list_files, read_file, write_file
 
 Start = Callable[[dict[str, str | bytes]], Awaitable[Sandbox]]
 
@@ -61,6 +61,14 @@ async def test_reading_shows_hidden_characters_and_line_ends(start: Start) -> No
     assert await read_file(sandbox, "a.txt") == "a.txt: lines 1-2 of 2, CRLF line ends\nx<U+202E>y\nz"
 
 
+async def test_a_carriage_return_inside_a_line_does_not_break_it(start: Start) -> None:
+    sandbox = await start({"a.txt": b"one\rtwo\r\nthree\n"})
+    assert await read_file(sandbox, "a.txt") == "a.txt: lines 1-2 of 2\none␍two\nthree"
+    said = await edit_file(sandbox, "a.txt", [Edit(old="two", new="2")])
+    assert said == "edited a.txt: 1 replacement\n1 +one␍2\n2  three"
+    assert await sandbox.read("a.txt", limit=100) == b"one\r2\r\nthree\n"
+
+
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
@@ -100,6 +108,14 @@ async def test_many_changed_lines_are_cut_in_the_middle(start: Start) -> None:
     assert (len(lines), lines[41]) == (82, "[… 120 lines cut; read_file shows them]")
 
 
+async def test_an_answer_about_wide_lines_stays_below_what_a_read_may_take(start: Start) -> None:
+    sandbox = await start({"a.txt": "x\n"})
+    said = await edit_file(sandbox, "a.txt", [Edit(old="x", new="\n".join("é" * 1_900 for _ in range(60)))])
+    lines = said.split("\n")
+    assert [line.partition(" ")[0] for line in lines] == ["edited", "1", "2", "[…", "59", "60"]
+    assert (lines[3], len(said.encode()) < READ_BYTES) == ("[… 56 lines cut; read_file shows them]", True)
+
+
 async def test_what_was_removed_is_told_by_its_old_line_numbers_between_the_lines_that_stayed(start: Start) -> None:
     sandbox = await start({"a.txt": "".join(f"l{number}\n" for number in range(1, 13))})
     edits = [
@@ -110,7 +126,8 @@ async def test_what_was_removed_is_told_by_its_old_line_numbers_between_the_line
     ]
     assert await edit_file(sandbox, "a.txt", edits) == (
         "edited a.txt: 4 replacements\n"
-        "2  l2\n[line 3 removed]\n3  l4\n…\n5  l6\n6 +ten\n7 +10\n8  l11\n[line 12 removed]"
+        "2  l2\n[old line 3 removed]\n3  l4\n…\n5  l6\n6 +ten\n7 +10\n[old lines 7-9 removed]\n8  l11\n"
+        "[old line 12 removed]"
     )
     assert await sandbox.read("a.txt", limit=100) == b"l1\nl2\nl4\nl5\nl6\nten\n10\nl11\n"
 
@@ -118,9 +135,9 @@ async def test_what_was_removed_is_told_by_its_old_line_numbers_between_the_line
 @pytest.mark.parametrize(
     ("text", "old", "new", "said"),
     [
-        ("a\nb\n", "b\n", "", "1  a\n[line 2 removed]"),
-        ("a\nb", "\nb", "", "1  a\n[line 2 removed]"),
-        ("a\nb\n", "a\nb\n", "", "[lines 1-2 removed]"),
+        ("a\nb\n", "b\n", "", "1  a\n[old line 2 removed]"),
+        ("a\nb", "\nb", "", "1  a\n[old line 2 removed]"),
+        ("a\nb\n", "a\nb\n", "", "[old lines 1-2 removed]"),
         ("a\nb\n", "b\n", "b\nc\n", "2  b\n3 +c"),
         ("a\nb", "b", "c ", "1  a\n2 +c "),
     ],

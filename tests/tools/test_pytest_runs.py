@@ -183,6 +183,15 @@ def test_few_failures_alike_are_told_with_their_places_and_those_that_passed_bes
     assert "passed in" not in render_tests(TestRun(1, False, "test-id", many, red))
 
 
+def test_endless_names_of_failures_alike_are_cut() -> None:
+    names = [f"t/test_{n}.py::test[{'x' * 50_000}{n}]" for n in range(4)]
+    failures = {name: f"t/test_{n}.py:{n}\nE   assert 0" for n, name in enumerate(names)}
+    text = render_tests(TestRun(1, False, "test-id", dict.fromkeys(names, "failed"), failures))
+    assert text.startswith("exit code 1\n4 failed\nfailed t/test_0.py::test[xxx")
+    assert "\n  the same in 3 more: t/test_1.py::test[xxx" in text and text.endswith(" and 2 more")
+    assert len(text.encode()) < 1_500
+
+
 async def test_a_large_suite_reads_short_whatever_its_colour(start: Start) -> None:
     half = (
         "import pytest\n@pytest.mark.parametrize('v', range({}))\ndef test_v(v):\n    assert v % {} < 9, f'bad {{v}}'\n"

@@ -17,6 +17,11 @@ async def test_matches_come_with_path_line_and_text(start: Start) -> None:
     assert await search(sandbox, "^y( =|:) [0-9]") == "b.py:2:y = 2\nnew.py:1:y = 4\nsrc/a:b.py:1:y: 3"
 
 
+async def test_a_match_is_one_line_whatever_its_line_ends(start: Start) -> None:
+    sandbox = await start({"a.txt": b"x = 1\r\nx = 2\ry = 3\r\n"})
+    assert await search(sandbox, "x") == "a.txt:1:x = 1\na.txt:2:x = 2␍y = 3"
+
+
 async def test_a_fixed_pattern_is_taken_literally(start: Start) -> None:
     sandbox = await start({"a.py": "f(x)\nf.x.\n"})
     assert await search(sandbox, "f(x)", fixed=True) == "a.py:1:f(x)"
