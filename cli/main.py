@@ -242,7 +242,11 @@ def _add_trust(commands: Commands) -> None:
     instead.add_argument("--revoke", action="store_true", help="forget what was accepted for this repository")
     which = trust.add_mutually_exclusive_group()
     which.add_argument("-C", dest="directory", default=".", metavar="DIR", help="the repository (default: this one)")
-    which.add_argument("--run", metavar="RUN", help="the repository of a run that comes from another machine")
+    which.add_argument(
+        "--run",
+        metavar="RUN",
+        help="the repository of a run from another machine; with --revoke also its name in --list",
+    )
     trust.set_defaults(json=False)
 
 

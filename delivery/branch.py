@@ -36,7 +36,8 @@ def deliver(
     `holding` says in the second commit what the papers are.
     The same arguments give the same ids, and doing it twice is doing it once. Index, working tree and configuration of
     the repository stay as they are. With `anew` the run may have made the branch before, of another change or other
-    papers: one with just those two commits, on this base and of this date, that is nowhere checked out is made again.
+    papers: one with just those two commits, made by andon on this base and of this date, is made again, unless a
+    person works on it.
 
     Raises:
         UserError: the branch exists otherwise or cannot be named so.
@@ -60,14 +61,15 @@ def deliver(
 
 def _made_of(repository: Repository, tip: str, base_commit: str, task: Task, when: int) -> bool:
     """Say whether `tip` is what `deliver` makes of a task on this base at this time, whatever the change."""
-    arguments = ["log", "-2", "--first-parent", "--format=%P|%ae|%ct|%s", tip, "--"]
+    arguments = ["log", "-2", "--first-parent", "--format=%P|%ae|%ce|%ct|%s", tip, "--"]
     lines = run_git(arguments, git_dir=repository.git_dir).decode("utf-8", "replace").splitlines()
     if len(lines) != 2:
         return False
-    (parents, *papers), (base, *change) = (line.split("|", 3) for line in lines)
-    ours = ["andon@localhost", str(when)]
+    (parents, *papers), (base, *change) = (line.split("|", 4) for line in lines)
+    # An amend or a rebase by a person keeps the author and can keep the date; the committer is the person.
+    ours = ["andon@localhost", "andon@localhost", str(when)]
     return (
-        (papers, change[:2]) == ([*ours, f"Papers of {task.id}"], ours) and " " not in parents and base == base_commit
+        (papers, change[:3]) == ([*ours, f"Papers of {task.id}"], ours) and " " not in parents and base == base_commit
     )
 
 

@@ -22,6 +22,7 @@ def identity_of(repository: Repository) -> str:
     """Return `host/owner/name` of the remote `origin`; without one on another machine `HOST:PATH` of what is here.
 
     The way to the remote does not count: ssh and https give the same, with or without user, password, `.git`.
+    An address with line breaks or other characters that do not print counts as none.
     """
     try:
         url = run_git(["config", "--get", "remote.origin.url"], cwd=repository.root, user_config=True)
@@ -32,7 +33,10 @@ def identity_of(repository: Repository) -> str:
 
 
 def identity_of_url(url: str) -> str:
-    """Return `host/owner/name` for the address of a repository on another machine; empty for any other."""
+    """Return `host/owner/name` for the address of a repository on another machine; empty for any other.
+
+    One that would not print is another: its lines could be taken for ours.
+    """
     scheme, there, _ = url.partition("://")
     if not there:
         found = _SCP.fullmatch(url)
@@ -50,9 +54,10 @@ def identity_of_url(url: str) -> str:
 
 def _joined(host: str, port: int | None, path: str) -> str:
     name = path.strip("/").removesuffix(".git").rstrip("/")
-    return f"{host.lower()}{f':{port}' if port else ''}/{name}" if host and name else ""
+    printed = f"{host.lower()}{f':{port}' if port else ''}/{name}"
+    return printed if host and name and printed.isprintable() else ""
 
 
 def _local(url: str) -> str:
     path = url.removeprefix("file://")
-    return path.rstrip("/").removesuffix(".git").rstrip("/") if path.startswith("/") else ""
+    return path.rstrip("/").removesuffix(".git").rstrip("/") if path.startswith("/") and path.isprintable() else ""

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from pydantic import Field, ValidationError
 
+from andon.context.plain import shown_path
 from andon.context.settings import SETTINGS_PATH, Settings
 from andon.guardrails.trust import Claim, accepted_value
 from andon.records.base import Record
@@ -37,7 +38,7 @@ class Acceptance(Record):
 
     repository: str
     """The real path of its work tree; a byte that is not UTF-8 is `\\xNN`, a backslash is doubled. Of one that is
-    not on this machine `runs of NAME`, which is no path."""
+    not on this machine `runs of NAME`, which is no path and one line: see `name_of`."""
     key: str
     """What the value is for."""
     digest: str
@@ -132,7 +133,7 @@ class TrustFile:
             UserError: the file cannot be believed.
         """
         self._outside(where)
-        name = _name(where)
+        name = name_of(where)
         return frozenset((one.key, one.digest) for one in self.entries() if one.repository == name)
 
     def entries(self) -> tuple[Acceptance, ...]:
@@ -157,15 +158,15 @@ class TrustFile:
     def accept(self, where: Where, claim: Claim) -> None:
         """Note that a person accepted `claim` for that repository; an older value of its key is forgotten."""
         self._outside(where)
-        new = Acceptance(repository=_name(where), key=claim.key, digest=claim.digest, value=claim.value)
+        new = Acceptance(repository=name_of(where), key=claim.key, digest=claim.digest, value=claim.value)
         self._write(lambda one: (one.repository, one.key) != (new.repository, new.key), new)
 
-    def revoke(self, where: Where) -> tuple[Acceptance, ...]:
-        """Forget everything accepted for that repository, and return it."""
-        name = _name(where)
-        gone = tuple(one for one in self.entries() if one.repository == name)
+    def revoke(self, *names: str) -> tuple[Acceptance, ...]:
+        """Forget everything accepted for the repositories of these names, see `name_of`, and return it."""
+        shown = {shown_path(name) for name in names}
+        gone = tuple(one for one in self.entries() if shown_path(one.repository) in shown)
         if gone:
-            self._write(lambda one: one.repository != name)
+            self._write(lambda one: shown_path(one.repository) not in shown)
         return gone
 
     def _write(self, keep: Callable[[Acceptance], bool], *new: Acceptance) -> None:
@@ -194,8 +195,13 @@ class TrustFile:
         return UserError(f"cannot {what} {self.path}: {error.strerror}; mend that and try again")
 
 
-def _name(where: Where) -> str:
+def name_of(where: Where) -> str:
+    """Return what a repository is called in the file; people are shown `shown_path` of it.
+
+    The name of one elsewhere is said by another machine: what would not print is escaped, not dropped, so that it can
+    neither forge a line nor be taken for another.
+    """
     if isinstance(where, Elsewhere):
-        return f"runs of {where.repository}"
+        return f"runs of {shown_path(where.repository)}"
     text = os.fsencode(where.resolve()).decode("utf-8", "surrogateescape").replace("\\", "\\\\")
     return "".join(f"\\x{ord(c) - 0xDC00:02x}" if "\udc80" <= c <= "\udcff" else c for c in text)

@@ -10,6 +10,8 @@ from andon.sandbox.host_git import GitError, run_git
 from andon.sandbox.names import shown
 
 _OURS = ("factory/runs", "factory/tasks", "factory/.state")
+# Where git notes, for each work tree, a branch that HEAD does not name meanwhile; git's own `branch -D` reads these.
+_UNDER_WAY = ("rebase-merge/head-name", "rebase-merge/update-refs", "rebase-apply/head-name", "BISECT_START")
 
 
 @dataclass(frozen=True)
@@ -64,18 +66,22 @@ class Repository:
     def receive(self, store_path: Path, commit: str, branch: str, *, instead_of: str | None = None) -> None:
         """Bring `commit` from the run's store and create `branch` at it; nothing else in the repository changes.
 
-        With `instead_of` the branch goes over from that commit, unless a work tree has it checked out.
+        With `instead_of` the branch goes over from that commit, unless a work tree has it checked out, is rebasing it,
+        or bisects from it.
 
         Raises:
             UserError: the branch exists otherwise, another one stands in its way, or the name is not a branch name.
         """
-        if instead_of is None or self._is_checked_out(branch):
+        if instead_of is None:
             self.check_free(branch)
         run_git(
             ["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head", "--no-recurse-submodules",
              "--no-auto-maintenance", "--no-show-forced-updates", "--refmap=", str(store_path), commit],
             git_dir=self.git_dir,
         )  # fmt: skip
+        # The fetch can take seconds, in which a person may have begun to work on the branch.
+        if instead_of is not None and self._is_in_use(branch):
+            self.check_free(branch)
         before = instead_of or "0" * len(commit)
         try:
             run_git(
@@ -86,9 +92,14 @@ class Repository:
         except GitError as error:
             raise UserError(f"the branch {branch!r} cannot be created: {error.stderr}") from error
 
-    def _is_checked_out(self, branch: str) -> bool:
-        found = run_git(["for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}"], git_dir=self.git_dir)
-        return bool(found.strip())
+    def _is_in_use(self, branch: str) -> bool:
+        """Say whether a work tree has the branch checked out, or goes back to it or moves it once it is done."""
+        ref = f"refs/heads/{branch}"
+        if run_git(["for-each-ref", "--format=%(worktreepath)", ref], git_dir=self.git_dir).strip():
+            return True
+        names = {name.encode("utf-8", "surrogateescape") for name in (ref, branch)}
+        places = [self.git_dir, *self.git_dir.glob("worktrees/*")]
+        return any(names.intersection(_lines(place / note)) for place in places for note in _UNDER_WAY)
 
     def check_free(self, branch: str) -> None:
         """Say whether `branch` could be created now.
@@ -116,6 +127,13 @@ class Repository:
         listing = run_git(["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads/"], git_dir=self.git_dir)
         lines = (line.split(" ", 1) for line in listing.decode("utf-8", "surrogateescape").splitlines())
         return {ref.removeprefix("refs/heads/"): commit for commit, ref in lines}
+
+
+def _lines(file: Path) -> list[bytes]:
+    try:
+        return file.read_bytes().splitlines()
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _discover(path: Path) -> Path:

@@ -1,5 +1,6 @@
 """The delivered branch, in real repositories."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -46,9 +47,11 @@ def _deliver(
     papers: dict[str, bytes] | None = None,
     branch: str = BRANCH,
     title: str = TASK.title,
+    text: bytes = b"two\n",
+    anew: bool = False,
 ) -> tuple[str, str]:
     base = repository.head()
-    tree = store.build(store.tree_of(base), [Change(b"a.txt", REGULAR, b"two\n")])
+    tree = store.build(store.tree_of(base), [Change(b"a.txt", REGULAR, text)])
     return deliver(
         repository,
         store,
@@ -59,6 +62,7 @@ def _deliver(
         title=title,
         branch=branch,
         when=WHEN,
+        anew=anew,
     )
 
 
@@ -118,3 +122,51 @@ def test_a_title_cannot_add_lines_or_trailers_to_the_message(repository: Reposit
     subject, _, body = message.partition("\n")
     assert subject == "Fix Co-authored-by: x <x@y> long long long long long long long long lon…"
     assert (len(subject), body) == (72, "\nTask: task-001")
+
+
+def _as_a_person(where: Path, *args: str, date: str = "") -> str:
+    """Run git as a person who does not touch the author of a commit."""
+    env = dict(os.environ, GIT_COMMITTER_NAME="p", GIT_COMMITTER_EMAIL="p@localhost", GIT_EDITOR="true")
+    env |= {"GIT_COMMITTER_DATE": date} if date else {}
+    done = subprocess.run(["git", *args], cwd=where, env=env, check=True, capture_output=True, text=True, timeout=60)
+    return done.stdout.strip()
+
+
+def test_a_branch_of_the_run_itself_is_made_again(repository: Repository, store: TreeStore) -> None:
+    _deliver(repository, store)
+    _, tip = _deliver(repository, store, text=b"three\n", anew=True)
+    assert (repository.branch(BRANCH), _git(repository.root, "show", f"{BRANCH}:a.txt")) == (tip, "three")
+
+
+def test_a_branch_whose_papers_a_person_amended_is_kept(repository: Repository, store: TreeStore) -> None:
+    root = repository.root
+    _deliver(repository, store)
+    _git(root, "switch", "--quiet", BRANCH)
+    (root / "a.txt").write_text("by a person\n")
+    _as_a_person(root, "commit", "--quiet", "--all", "--amend", "--no-edit", date=f"@{WHEN} +0000")
+    _git(root, "switch", "--quiet", "main")
+    _is_kept(repository, store)
+
+
+def test_a_branch_whose_change_a_person_rebased_is_kept(repository: Repository, store: TreeStore) -> None:
+    root = repository.root
+    _, tip = _deliver(repository, store)
+    _git(root, "switch", "--quiet", "--detach", f"{BRANCH}~1")
+    (root / "a.txt").write_text("by a person\n")
+    _as_a_person(root, "commit", "--quiet", "--all", "--amend", "--no-edit")
+    arguments = ["--onto", "HEAD", f"{tip}~1", BRANCH]
+    _as_a_person(root, "rebase", "--quiet", "--committer-date-is-author-date", *arguments)
+    _as_a_person(root, "rebase", "--quiet", "--no-ff", "--committer-date-is-author-date", "main")
+    _git(root, "switch", "--quiet", "main")
+    _is_kept(repository, store)
+
+
+def _is_kept(repository: Repository, store: TreeStore) -> None:
+    log = _git(repository.root, "log", "-2", "--format=%ae|%ct|%s", BRANCH)
+    ours = f"andon@localhost|{WHEN}|"
+    assert log == f"{ours}Papers of task-001\n{ours}Add a watchlist page", "else its date alone gives it away"
+    theirs = repository.branch(BRANCH)
+    with pytest.raises(UserError, match="exists already"):
+        _deliver(repository, store, text=b"three\n", anew=True)
+    assert repository.branch(BRANCH) == theirs
+    assert _git(repository.root, "show", f"{BRANCH}:a.txt") == "by a person"

@@ -55,7 +55,14 @@ def test_a_remote_on_this_machine_counts_for_this_machine_alone(repo: Path, remo
     assert _identity(repo, remote) == f"{host_name()}:/srv/git/name"
 
 
-@pytest.mark.parametrize("remote", ["../sibling", "https:///name", "https://[broken/name", "ext::sh -c evil"])
+@pytest.mark.parametrize(
+    "remote",
+    [
+        "../sibling", "https:///name", "https://[broken/name", "ext::sh -c evil", "git@example.org:a\nb",
+        "git@example.org:a\x1b[2Kb", "git@example.org:a\u2028b", "https://example.org/a%0Ab",
+        "https://example.org/a%E2%80%AEb", "ssh://git@example.org/a%0Db", "/srv/git/a\nb", "file:///srv/git/a\rb",
+    ],
+)  # fmt: skip
 def test_a_remote_that_says_nothing_counts_as_none(repo: Path, remote: str) -> None:
     assert _identity(repo, remote) == f"{host_name()}:{repo.resolve()}"
 

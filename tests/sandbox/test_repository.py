@@ -1,3 +1,5 @@
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -188,3 +190,93 @@ def test_a_hook_path_or_monitor_of_the_repository_never_runs(repo: Path, reposit
     repository.dirty()
     run_git(["status"], cwd=repo)
     assert not marker.exists()
+
+
+@pytest.fixture
+def delivered(repository: Repository, store: TreeStore) -> str:
+    """The commit of a branch `factory/t` that may be replaced."""
+    commit = change(store, repository)
+    repository.receive(store.path, commit, "factory/t")
+    return commit
+
+
+def other_change(store: TreeStore, repository: Repository) -> str:
+    """Commit another change than `change` in the store."""
+    base = repository.branch("main")
+    assert base is not None
+    return store.commit(store.build(store.tree_of(base), [Change(b"o.txt", "100644", b"")]), base, "other", when=1)
+
+
+def test_a_branch_goes_over_from_the_commit_named(repository: Repository, store: TreeStore, delivered: str) -> None:
+    other = other_change(store, repository)
+    repository.receive(store.path, other, "factory/t", instead_of=delivered)
+    assert repository.branch("factory/t") == other
+
+
+def test_a_branch_that_has_moved_on_does_not_go_over(
+    repository: Repository, store: TreeStore, delivered: str, git: Git
+) -> None:
+    git(repository.root, "branch", "-f", "factory/t", "main")
+    with pytest.raises(UserError, match="'factory/t' cannot be created"):
+        repository.receive(store.path, other_change(store, repository), "factory/t", instead_of=delivered)
+    assert repository.branch("factory/t") == repository.head()
+
+
+CLASH = (
+    "git switch -q -c other main && echo other > new.txt && git add new.txt && git commit -q -m other"
+    " && git switch -q factory/t && ! git rebase -q --apply other 2> /dev/null"
+)
+UNDER_WAY = {
+    "checked out": [],
+    "being rebased": [["-c", "sequence.editor=sed -i s/^pick/edit/", "rebase", "-q", "-i", "HEAD~1"]],
+    "being rebased by patches": [["-c", f"alias.clash=!{CLASH}", "clash"]],
+    "moved by a rebase": [
+        ["switch", "-q", "-c", "above"],
+        ["commit", "-q", "--allow-empty", "-m", "above"],
+        ["-c", "sequence.editor=sed -i s/^pick/edit/", "rebase", "-q", "-i", "--update-refs", "HEAD~2"],
+    ],
+    "bisected from": [["bisect", "start", "HEAD", "HEAD~2"]],
+}
+"""What a person does in a work tree of the branch, without coming to an end."""
+
+
+@pytest.mark.parametrize("steps", UNDER_WAY.values(), ids=UNDER_WAY)
+@pytest.mark.parametrize("linked", [False, True], ids=["here", "in a linked work tree"])
+def test_a_branch_a_person_works_on_does_not_go_over(
+    repository: Repository, store: TreeStore, delivered: str, git: Git, tmp_path: Path, steps: list[list[str]],
+    linked: bool,
+) -> None:  # fmt: skip
+    place = tmp_path / "linked" if linked else repository.root
+    git(repository.root, *(["worktree", "add", "-q", str(place)] if linked else ["switch", "-q"]), "factory/t")
+    for words in steps:
+        git(place, *words)
+    assert (git(place, "branch", "--show-current") == "factory/t") == (not steps)
+    with pytest.raises(UserError, match="'factory/t' exists already"):
+        repository.receive(store.path, other_change(store, repository), "factory/t", instead_of=delivered)
+    assert repository.branch("factory/t") == delivered
+
+
+def test_work_on_another_branch_does_not_hold_a_branch(
+    repository: Repository, store: TreeStore, delivered: str, git: Git
+) -> None:
+    git(repository.root, "bisect", "start", "HEAD", "HEAD~1")
+    other = other_change(store, repository)
+    repository.receive(store.path, other, "factory/t", instead_of=delivered)
+    assert repository.branch("factory/t") == other
+
+
+def test_a_branch_checked_out_while_its_commit_is_fetched_does_not_go_over(
+    repository: Repository, store: TreeStore, delivered: str, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = other_change(store, repository)
+    wrapper = tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    real = shutil.which("git")
+    switch = f"env GIT_CONFIG_GLOBAL=/dev/null {real} -C {repository.root} switch -q factory/t"
+    wrapper.write_text(f'#!/bin/sh\n{real} "$@" || exit\ncase " $* " in *" fetch "*) {switch} ;; esac\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    with pytest.raises(UserError, match="'factory/t' exists already"):
+        repository.receive(store.path, other, "factory/t", instead_of=delivered)
+    assert repository.branch("factory/t") == delivered
+    assert git(repository.root, "status", "--porcelain", "--branch") == "## factory/t"
