@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from andon.line.db.rows import Fenced
@@ -35,8 +34,13 @@ class EarlySteps(JournalledSteps):
         """Done once the phase is over; whoever carries it out sets it."""
 
     async def step(self, name: str, key: str, run: Callable[[], Awaitable[T]], of: Any = Any) -> T:
-        """See `JournalledSteps.step`, and the class for when it is kept."""
-        if name in FREE or self._journal_keeps.done():
+        """See `JournalledSteps.step`, and the class for when it is kept.
+
+        Where it is known that nothing can be kept any more it does not begin.
+        """
+        if not self._sealed:
+            self._check_kept()
+        if name in FREE or self._sealed or self._journal_keeps.done():
             return await super().step(name, key, run, of)
         self._needed()
 
@@ -57,21 +61,35 @@ class EarlySteps(JournalledSteps):
         if not steps.blank:
             raise Fenced("a phase that was begun as its run's first had been begun before")
         self._journal_keeps.set_result(steps.keep)
-        # The phase comes upon it at its next step, which keeps what is not kept yet.
-        with suppress(Fenced, RunError):
+        try:
             await self._all_kept()
+        except (Fenced, RunError) as error:
+            # The phase comes upon it at its next step.
+            self.fail(error)
         await asyncio.shield(self.over)
 
-    def fail(self, error: Exception) -> None:
-        """Have every step from now on fail with `error`: there will be no journal for this phase."""
-        if not self._journal_keeps.done():
-            self._journal_keeps.set_exception(error)
-            # A phase that makes no further step asks for it no more, which is nothing to report.
-            self._journal_keeps.exception()
+    def fail(self, error: Fenced | RunError) -> None:
+        """Have every step from now on fail with `error`: there is no journal for this phase, or no more."""
+        if self._journal_keeps.done():
+            if self._journal_keeps.cancelled() or self._journal_keeps.exception():
+                return
+            self._journal_keeps = asyncio.get_running_loop().create_future()
+        self._journal_keeps.set_exception(error)
+        # A phase that makes no further step asks for it no more, which is nothing to report.
+        self._journal_keeps.exception()
 
     def leave(self) -> None:
         """Have every step from now on be cancelled: the phase is carried out elsewhere."""
         self._journal_keeps.cancel()
+
+    def _check_kept(self) -> None:
+        if not self._journal_keeps.done():
+            return
+        try:
+            self._journal_keeps.result()
+        except (RunError, asyncio.CancelledError):
+            self.seal()
+            raise
 
     async def _keep_in_turn(self, step: str, entry: dict[str, Any]) -> None:
         self._entries.append((step, entry))

@@ -151,19 +151,20 @@ class Phases:
             Fenced: another process has the run.
             RunError: `database-gone`.
         """
-        run = await interrupted_later(patiently(lambda: runs.get(self.place.db, run_id)))
-        if run.worker != self.place.worker:
-            raise Fenced(run_id)
         stand = self._early.pop(run_id, None)
         try:
-            if stand is None:
-                stand = await interrupted_later(self._stand(run))
-            return await self._carried_out(stand, steps)
-        except DatabaseGone:
-            # Not the run's fault: it goes back and is begun again.
-            raise
-        except UserError as error:
-            return await self._refused(run, error)
+            run = await interrupted_later(patiently(lambda: runs.get(self.place.db, run_id)))
+            if run.worker != self.place.worker:
+                raise Fenced(run_id)
+            try:
+                if stand is None:
+                    stand = await interrupted_later(self._stand(run))
+                return await self._carried_out(stand, steps)
+            except DatabaseGone:
+                # Not the run's fault: it goes back and is begun again.
+                raise
+            except UserError as error:
+                return await self._refused(run, error)
         finally:
             if stand is not None:
                 await _closed(stand)

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -113,18 +113,28 @@ class Worker:
         heart.start()
         # One that cannot be launched is no fault of the runs: they go back as if this worker had left.
         coming = ComingEngine(engine_url(self._db.url), self._row.id, self._enter, failed=self.leave)
-        try:
-            await self._look_on(coming)
-        finally:
-            if self._tasks:
-                await asyncio.wait({task for _, task in self._tasks.values()})
-            await coming.close()
-            self._reach.close()
-            heart.stop()
-        if failure := coming.failure or self._failure:
+        with ExitStack() as closing:
+            closing.callback(heart.stop)
+            closing.callback(self._reach.close)
+            try:
+                done = await self._look_on(coming)
+            finally:
+                if self._tasks:
+                    await asyncio.wait({task for _, task in self._tasks.values()})
+                await coming.close()
+            missed = coming.failure is not None and not done and await self._unfinished()
+        if failure := (coming.failure if missed else None) or self._failure:
             raise failure
 
-    async def _look_on(self, coming: ComingEngine) -> None:
+    async def _unfinished(self) -> bool:
+        """Say whether there is still something to do for this worker, as far as one can tell."""
+        if self._only:
+            with suppress(RunError, UserError):
+                return (await self._reach(runs.get, self._db, self._only)).status == "queued"
+        return True
+
+    async def _look_on(self, coming: ComingEngine) -> bool:
+        """Look for work until this worker is told to do no more; True if nothing was left to do before."""
         now = asyncio.get_running_loop().time
         busy, swept_at, noted_at = now(), now(), -math.inf
         while not self._over:
@@ -141,12 +151,14 @@ class Worker:
             if begun or self._tasks:
                 busy = now()
             elif self._once or (self._only and await self._out_of_reach(self._only)):
-                return await self._note()
+                await self._note()
+                return not self._over
             else:
                 # The next run is to find it there.
                 coming.need()
             if not begun:
                 await self._pause(_LOOK if now() - busy < _IDLE_AFTER else _IDLE_LOOK)
+        return False
 
     async def _note(self) -> None:
         """Tell tasks of this machine what became of their runs elsewhere."""
@@ -184,6 +196,7 @@ class Worker:
     async def _carry_out(self, phase: PhaseTask, coming: ComingEngine) -> None:
         try:
             if coming.spared and await self._begun_early(phase.run):
+                await self._check_mine(phase.run)
                 phase.enter()
                 await self._early.carry_out(phase.run, coming)
                 return
@@ -192,8 +205,8 @@ class Worker:
                 raise asyncio.CancelledError
             await self._run(engine, phase.run)
         finally:
-            if not phase.entered:
-                await uninterrupted(self._phases.drop(phase.run))
+            # Also of a phase that was entered: it may have ended before it took over what was begun.
+            await uninterrupted(self._phases.drop(phase.run))
 
     async def _begun_early(self, run: Run) -> bool:
         # What is wrong with it the phase finds again, and ends its run for it.
@@ -202,10 +215,13 @@ class Worker:
         return False
 
     async def _run(self, engine: "Engine", run: Run) -> None:
-        if (await self._reach(runs.get, self._db, run.id)).worker != self._row.id:
-            # Beginning a phase that was lost meanwhile would take the journal from whoever has it.
-            raise Fenced(run.id)
+        # Beginning a phase that was lost meanwhile would take the journal from whoever has it.
+        await self._check_mine(run)
         await _run(engine, run)
+
+    async def _check_mine(self, run: Run) -> None:
+        if (await self._reach(runs.get, self._db, run.id)).worker != self._row.id:
+            raise Fenced(run.id)
 
     async def _enter(self, run_id: str, phase: int, steps: "JournalledSteps") -> dict[str, Any]:
         if await self._early.join(run_id, steps):

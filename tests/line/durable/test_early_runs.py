@@ -1,9 +1,11 @@
 """Runs that are killed, stopped, lost or put back while the engine that is to keep their steps is still on its way."""
 
+import asyncio
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,12 @@ from lane_kit import FILES
 
 from andon.line.db import messages
 from andon.line.db.again import again
-from andon.line.db.runs import Run
-from andon.records.errors import UserError
+from andon.line.db.runs import Fenced, Run
+from andon.line.durable.early_steps import EarlySteps
+from andon.line.durable.phase import Phases, Place
+from andon.line.engine import Engine
+from andon.records.errors import RunError, UserError
+from andon.records.stops import StopCode
 
 pytestmark = pytest.mark.xdist_group("early-runs")
 
@@ -163,3 +169,47 @@ def test_a_run_whose_engine_cannot_be_launched_goes_back_into_the_queue(made: Sh
     made.finish(run.id)
     assert made.server.asked in (ASKED, [ASKED[0], *ASKED])
     assert outcome(made, run.id) == undisturbed
+
+
+def sandboxes() -> list[str]:
+    """Return the sandboxes that this process has open."""
+    stats = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            stats.append(path.read_text())
+    return [stat for stat in stats if "(bwrap)" in stat and stat.rpartition(")")[2].split()[1] == str(os.getpid())]
+
+
+@pytest.mark.parametrize("how", ["another worker has it", "its row is gone"])
+async def test_a_run_lost_before_its_phase_goes_on_leaves_no_sandbox_behind(made: Shop, how: str) -> None:
+    made.queue()
+    run = claim_once(made.db, "me")
+    assert run is not None
+    phases = Phases(Place(made.db, "me", made.folder / "state", made.environment))
+    assert await phases.begin(run)
+    until = asyncio.get_running_loop().time() + 60
+    while not sandboxes():
+        assert asyncio.get_running_loop().time() < until
+        await asyncio.sleep(0.01)
+    with made.db.transaction() as tx:
+        tx.execute("UPDATE runs SET worker = 'other'" if how == "another worker has it" else "DELETE FROM runs")
+    with pytest.raises(Fenced if how == "another worker has it" else UserError):
+        await phases.body(run.id, run.phase, EarlySteps(lambda: None))
+    assert sandboxes() == []
+
+
+@pytest.mark.parametrize("error", [OSError("the pump is broken"), RunError(StopCode.DATABASE_GONE, "away")])
+def test_a_run_whose_engine_fails_goes_back_into_the_queue_unended(
+    made: Shop, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    run = made.queue()
+    monkeypatch.setattr(Engine, "run", fail)
+    made.work()
+    row = made.row(run.id)
+    assert (row.status, row.stop_code, row.message) == (
+        "queued", None, f"the phase failed, it is begun again: {type(error).__name__}: {error}",
+    )  # fmt: skip
+    assert (made.server.asked, sandboxes()) == (ASKED[:1], [])

@@ -14,6 +14,8 @@ from andon.records.events import EventKind
 from andon.records.stops import StopCode
 
 PATIENCE = 30
+Refusal = Fenced | RunError
+REFUSALS = [Fenced("run-1"), RunError(StopCode.DISK_FAILED, "full")]
 
 
 class Kit:
@@ -156,36 +158,59 @@ async def test_an_answer_in_hand_is_kept_although_its_phase_is_cancelled() -> No
     await kit.ended(joining)
 
 
-@pytest.mark.parametrize("error", [Fenced("run-1"), RunError(StopCode.DISK_FAILED, "full")])
-async def test_every_step_fails_for_which_there_will_be_no_journal(error: Exception) -> None:
+@pytest.mark.parametrize("error", REFUSALS)
+async def test_every_step_fails_for_which_there_will_be_no_journal(error: Refusal) -> None:
     kit = Kit()
     await kit.steps.step("attended", "", giving(False))
     step = await asked(kit)
     kit.steps.fail(error)
-    kit.steps.fail(OSError("later"))
+    kit.steps.fail(Fenced("later"))
     with pytest.raises(type(error)) as caught:
         await asyncio.wait_for(step, PATIENCE)
     assert caught.value is error
     assert kit.kept == []
 
 
-async def test_a_step_that_costs_nothing_fails_too_once_the_run_is_lost() -> None:
-    kit = Kit()
-    kit.steps.fail(Fenced("run-1"))
-    with pytest.raises(Fenced):
-        await kit.steps.step("check", "base-0", giving(1))
-    with pytest.raises(Fenced):
-        await kit.steps.step("model:planner", "1", giving("never asked"))
-
-
-async def test_what_cannot_be_kept_fails_the_next_step() -> None:
-    kit = Kit()
+@pytest.mark.parametrize("name", ["check", "model:planner"])
+@pytest.mark.parametrize("error", REFUSALS)
+async def test_no_step_begins_once_it_is_known_that_there_will_be_no_journal(error: Refusal, name: str) -> None:
+    kit, began = Kit(), asyncio.Event()
     await kit.steps.step("attended", "", giving(False))
-    kit.refusal = Fenced("run-1")
+    kit.steps.fail(error)
+    with pytest.raises(type(error)) as caught:
+        await kit.steps.step(name, "1", giving("never asked", began))
+    assert (caught.value is error, began.is_set(), kit.needed) == (True, False, 0)
+
+
+@pytest.mark.parametrize("error", REFUSALS)
+async def test_no_step_begins_after_what_could_not_be_kept_when_the_journal_came(error: Refusal) -> None:
+    kit, began = Kit(), asyncio.Event()
+    await kit.steps.step("attended", "", giving(False))
+    kit.refusal = error
     joining = kit.join()
-    with pytest.raises(Fenced):
-        await asyncio.wait_for(kit.steps.step("sandbox", "workspace", giving("stands")), PATIENCE)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    with pytest.raises(type(error)) as caught:
+        await asyncio.wait_for(kit.steps.step("model:planner", "1", giving("never asked", began)), PATIENCE)
+    assert (caught.value is error, began.is_set()) == (True, False)
     await kit.ended(joining)
+    assert kit.kept == []
+
+
+async def test_no_step_begins_of_a_phase_that_goes_on_elsewhere() -> None:
+    kit, began = Kit(), asyncio.Event()
+    kit.steps.leave()
+    with pytest.raises(asyncio.CancelledError):
+        await kit.steps.step("model:planner", "1", giving("never asked", began))
+    assert not began.is_set()
+
+
+async def test_what_a_phase_still_does_after_it_failed_runs_and_is_not_kept() -> None:
+    kit = Kit()
+    kit.steps.fail(RunError(StopCode.DISK_FAILED, "full"))
+    with pytest.raises(RunError):
+        await kit.steps.step("model:planner", "1", giving("never asked"))
+    assert await asyncio.wait_for(kit.steps.step("tree", "last", giving("tree")), PATIENCE) == "tree"
     assert kit.kept == []
 
 
