@@ -171,7 +171,9 @@ class _Going:
         self.followed = True
 
         def done(run: Run) -> bool:
-            return run.status in ("parked", "ended") or not _others_see_to(self.db, run)
+            # One that was answered waits for that worker, as one in the queue does.
+            asks = run.status == "parked" and self._open(run) is not None
+            return run.status == "ended" or asks or not _others_see_to(self.db, run)
 
         for row in follow(self.db, self.run_id, after=self.shown, done=done):
             self.shown = row.seq

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from andon.cli.main import main
 from andon.cli.papers_shown import folder_while_working
 from andon.line.db import approvals, messages, runs
 from andon.line.db.database import Database
+from andon.line.db.events import EventRow
 from andon.line.db.rows import Run, RunOptions
 from andon.line.durable.papers_store import keep_papers
 from andon.line.durable.shipping import keep_base
@@ -120,6 +121,27 @@ def test_the_evidence_of_a_run_worked_on_elsewhere_is_shown_before_it_is_judged(
     process.type("\x03")
     assert process.end() == 130, process.text
     assert approvals.answers_of(db, RUN) == {"evidence": Answer("yes")}
+
+
+def test_a_run_that_was_answered_is_followed_until_its_worker_asks_or_ends_it(
+    db: Database, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = parked(db, begun(db, queued(db, repo)))
+    asked = approvals.question(db, RUN)
+    approvals.answer(db, asked.id, Answer("yes"), by="me", channel="terminal", digest=asked.digest)
+    said: list[bool] = []
+
+    def follow(db: Database, run_id: str, *, after: int, done: Callable[[Run], bool]) -> Iterator[EventRow]:
+        said.append(done(runs.get(db, run_id)))
+        with db.transaction() as tx:
+            tx.execute("UPDATE approvals SET answer = NULL, answered_at = NULL")
+        said.append(done(runs.get(db, run_id)))
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr("andon.cli.going_on.follow", follow)
+    assert main(["resume", "-C", str(repo), run.id, "--headless"]) == 130
+    assert said == [False, True]
 
 
 def test_the_papers_of_a_run_queued_elsewhere_are_looked_for_where_it_is_worked_on_here(
