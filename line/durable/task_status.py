@@ -76,8 +76,11 @@ def _set(db: Database, row: Row) -> list[str]:
     }
 
     def unless(entry: Mapping[str, Any]) -> bool:
+        if _told(entry, result):
+            _note(db, row)
+            return True
         # While the file is locked: a run that began meanwhile writes its own status after this.
-        return not _note(db, row, f"NOT EXISTS ({_LATER})") or _told(entry, result)
+        return not _is_the_same(row) or not _note(db, row, f"NOT EXISTS ({_LATER})")
 
     try:
         update_status(Path(row["root"], QUEUE_PATH), row["task_id"], result.status, last, unless=unless)
@@ -89,10 +92,17 @@ def _set(db: Database, row: Row) -> list[str]:
 
 def _is_ours(row: Row) -> bool:
     """Say whether what the run was queued from lies here still; of another user it is noted by that one's commands."""
-    root = Path(row["root"])
     try:
-        return root.stat().st_uid == os.geteuid() and has_commit(Repository.open(root).git_dir, row["base_commit"])
-    except (UserError, OSError, ValueError):
+        return Path(row["root"]).stat().st_uid == os.geteuid()
+    except (OSError, ValueError):
+        return False
+
+
+def _is_the_same(row: Row) -> bool:
+    """Say whether it is the repository that the run was queued from."""
+    try:
+        return has_commit(Repository.open(Path(row["root"])).git_dir, row["base_commit"])
+    except (UserError, OSError):
         return False
 
 
