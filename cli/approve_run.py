@@ -4,10 +4,8 @@ import asyncio
 import hashlib
 import json
 import os
-import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,6 +15,7 @@ from andon.cli.confirming import confirm, terminal
 from andon.cli.editor import PLAN, checked_plan, edited
 from andon.cli.endings import print_json
 from andon.cli.gate_papers import show_evidence, show_facts, show_plan
+from andon.cli.papers_shown import papers_while_waiting
 from andon.cli.printing import ASK, console_on, say, wants_plain
 from andon.cli.stop import person
 from andon.line.db import approvals
@@ -156,7 +155,8 @@ def _show(console: Console, asked: Question, found: FoundRun) -> None:
     if gate.subject == "plan":
         show_plan(console, PlanPayload.model_validate_json(gate.editable), proposed=_proposed(found))
     elif gate.subject == "evidence":
-        _evidence(console, found)
+        with papers_while_waiting(found, gate) as papers:
+            show_evidence(console, papers)
     if gate.shown:
         show_facts(console, gate.shown)
     console.print()
@@ -172,15 +172,6 @@ def _show(console: Console, asked: Question, found: FoundRun) -> None:
     for name, text in facts:
         if text:
             say(console, text, mark=f"{name:<8} ")
-
-
-def _evidence(console: Console, found: FoundRun) -> None:
-    """Show the papers of the run, wherever they are kept."""
-    needed = {name: found.paper(name) for name in ("test-result.json", "diff.patch")}
-    with tempfile.TemporaryDirectory(prefix="andon-papers-") as folder:
-        for name, paper in needed.items():
-            Path(folder, name).write_bytes(paper)
-        show_evidence(console, Path(folder))
 
 
 def _proposed(found: FoundRun) -> bool:

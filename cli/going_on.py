@@ -29,6 +29,8 @@ from andon.line.durable.worker_ids import bury, new_worker_id
 from andon.line.log.event_log import Listener
 from andon.line.steps import Answer, Ask, Gate
 from andon.line.views.follow import follow
+from andon.line.views.found_run import FoundRun
+from andon.line.views.runs_view import RunsView
 from andon.records.errors import RunError, UserError
 from andon.records.events import RunEvent
 from andon.records.result import Refusal, RunResult
@@ -142,7 +144,8 @@ class _Going:
         """Put the question to the person here; False: nobody can be asked."""
         if self._person() is None:
             return False
-        with papers_while_waiting(self.db, run, self.root, question.gate) as papers:
+        found = FoundRun.of(Repository.open(self.root), run.id, RunsView(self.db, run.repository))
+        with papers_while_waiting(found, question.gate) as papers:
             ask = self._asker(run, papers)
             answer = asyncio.run(_asked(ask, question.gate)) if ask else None
         if answer is None:

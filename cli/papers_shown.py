@@ -12,9 +12,7 @@ from andon.line.durable.checkouts import checkout, own_state
 from andon.line.identity import host_name
 from andon.line.steps import Gate
 from andon.line.views.found_run import FoundRun
-from andon.line.views.runs_view import RunsView
 from andon.records.errors import UserError
-from andon.sandbox.repository import Repository
 
 _EVIDENCE = ("test-result.json", "diff.patch")
 
@@ -32,14 +30,13 @@ def folder_while_working(db: Database, run: Run, root: Path, environment: Mappin
 
 
 @contextmanager
-def papers_while_waiting(db: Database, run: Run, root: Path, gate: Gate) -> Iterator[Path]:
-    """Give the folder with the papers of a run that waits at `gate`; from the store only what that gate shows.
+def papers_while_waiting(found: FoundRun, gate: Gate) -> Iterator[Path]:
+    """Give the folder with the papers of a run that waits at `gate`; copies of what that gate shows.
 
     Raises:
         UserError: what it shows is kept nowhere.
     """
-    found = FoundRun.of(Repository.open(root), run.id, RunsView(db, run.repository))
-    if gate.subject != "evidence" or found.is_here:
+    if gate.subject != "evidence":
         yield found.folder
         return
     with tempfile.TemporaryDirectory(prefix="andon-papers-") as folder:

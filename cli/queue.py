@@ -11,10 +11,11 @@ from andon.cli.stop import person
 from andon.context.plain import one_line
 from andon.guardrails.output import clean_text
 from andon.line.db.database import Database, database_url, exists
-from andon.line.db.lanes import DEFAULT_LANE, Lane, lane, open_lane, pause
+from andon.line.db.lanes import Lane, lane, open_lane, pause
 from andon.line.identity import identity_of
 from andon.line.views.queue_view import NOBODY_WORKS, Board, Entry, board_of, lane_document, nothing_queued
 from andon.records.errors import UserError
+from andon.records.lanes import DEFAULT_LANE
 from andon.sandbox.repository import Repository
 
 _VERSION = 1

@@ -13,6 +13,7 @@ from andon.context.strict_json import decode, problems
 from andon.records.base import Record
 from andon.records.budget import Allowance, Amount, Count, Price
 from andon.records.errors import UserError
+from andon.records.lanes import LANE_NAME
 from andon.records.review import Specialist
 from andon.sandbox.egress_rules import AllowedHost
 
@@ -21,8 +22,6 @@ SETTINGS_PATH = "factory/andon.toml"
 
 # Only what a person can read off the screen: no user name in front of the host, no look-alike letters.
 _ADDRESS = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/%-]*)?")
-_LANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-"""The name of a lane, as `line.db.lanes` takes it."""
 _SHELL_WORDS = frozenset({"&&", "||", "|", ";", "&", ">", ">>", "<", "<<", "2>&1"})
 
 
@@ -156,7 +155,7 @@ class Approvals(Record):
 
 
 def _lane(name: str) -> str:
-    if not _LANE.fullmatch(name):
+    if not LANE_NAME.fullmatch(name):
         raise ValueError(
             "cannot be the name of a lane: write letters, digits, '.', '_' or '-', a letter or digit first"
         )

@@ -13,11 +13,11 @@ from andon.guardrails.policy_file import POLICY_PATH, RepositoryPolicy, read_pol
 from andon.guardrails.redact_known import learn, values_in_file
 from andon.intake.queue import QUEUE_PATH
 from andon.line.base_files import CommitFiles
-from andon.line.db.lanes import DEFAULT_LANE
 from andon.line.evidence.dependency_audit import AuditOrder, audit_order
 from andon.line.registries import registries_of
 from andon.line.trust import Elsewhere, TrustFile, Where, claims_of
 from andon.records.errors import UserError
+from andon.records.lanes import DEFAULT_LANE
 from andon.records.review import Specialist
 from andon.records.task import Task, branch_of
 from andon.sandbox.repository import Repository

@@ -1,21 +1,17 @@
 """Lanes: whether one takes work in, a person's pause, and the stop of the line after the same stop several times."""
 # ruff: noqa: S608 - only constants of ours are put into the SQL's text, values go as parameters.
 
-import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from andon.line.db.database import Database, Row, Transaction
 from andon.line.db.rows import Run
 from andon.records.errors import UserError
+from andon.records.lanes import LANE_NAME
 from andon.records.stops import MEANINGS, StopCode
-
-DEFAULT_LANE = "default"
-"""The lane of runs that name none."""
 
 LaneState = Literal["open", "paused", "halted"]
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NOT_COUNTED = (StopCode.INTERRUPTED, StopCode.NEEDS_PERSON, StopCode.QUESTION, StopCode.LANE_HALTED)
 
 # Those that do not count are passed over; a delivered run is one of the row and ends it.
@@ -50,7 +46,7 @@ def check_lane(name: str) -> str:
     Raises:
         UserError: it cannot.
     """
-    if not _NAME.fullmatch(name):
+    if not LANE_NAME.fullmatch(name):
         raise UserError(
             f"{name!r} cannot be the name of a lane: write 1 to 64 letters, digits, '.', '_' or '-', with a letter or "
             "digit first"

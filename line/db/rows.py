@@ -10,6 +10,7 @@ from andon.line.db.database import Row, Transaction
 from andon.line.steps import Answer, Gate
 from andon.records.base import Record
 from andon.records.errors import UserError
+from andon.records.lanes import DEFAULT_LANE
 from andon.records.result import RunResult
 from andon.records.task import Task
 
@@ -64,7 +65,7 @@ class NewRun:
     """Where it starts."""
     options: RunOptions
     """What was chosen."""
-    lane: str = "default"
+    lane: str = DEFAULT_LANE
     """Which lane it runs in."""
     priority: int = 100
     """Lower goes first."""

@@ -10,12 +10,13 @@ from andon.context.settings import Settings
 from andon.intake.queue import QUEUE_PATH
 from andon.line.db import runs
 from andon.line.db.database import Database
-from andon.line.db.lanes import DEFAULT_LANE, check_lane
+from andon.line.db.lanes import check_lane
 from andon.line.db.runs import NewRun, Run, RunOptions
 from andon.line.identity import host_name, identity_of
 from andon.line.job import prepare
 from andon.line.live import ModelFlags, endpoint, makers_of, model_names
 from andon.records.calls import Role
+from andon.records.lanes import DEFAULT_LANE
 from andon.records.task import Task
 from andon.sandbox.repository import Repository
 

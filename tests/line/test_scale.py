@@ -26,13 +26,13 @@ from andon.evals.bench_thinker import ThinkingServer
 from andon.line.db import approvals, events, lanes, queue, runs, workers
 from andon.line.db.connection import Params
 from andon.line.db.database import Database, Row, Transaction, database_url
-from andon.line.db.lanes import DEFAULT_LANE
 from andon.line.durable.worker import Worker
 from andon.line.identity import identity_of
 from andon.line.steps import Answer
 from andon.line.views.queue_view import board_of
 from andon.line.views.runs_view import RunsView
 from andon.line.views.status import standing_of
+from andon.records.lanes import DEFAULT_LANE
 from andon.sandbox.repository import Repository
 
 PATIENCE = 60.0
